@@ -1,0 +1,226 @@
+"""Macros of this project. Flags, layers and the rules of who may depend on whom are stated here, once.
+
+A layer of core, core/slab/BUILD.bazel (sources are *.c, headers *.h of the folder; every lower layer is a dependency):
+
+    load("//bazel:slabgc.bzl", "sgc_core_library")
+
+    sgc_core_library(layer = "slab")
+    sgc_core_library(layer = "runtime", deps = ["@inih//:inih"])        # with a system library
+
+Its tests, tests/slab/BUILD.bazel (one test for each *_test.c; `data`, `size`, `deps`, ... as for one test):
+
+    load("//bazel:slabgc.bzl", "sgc_layer_tests")
+
+    sgc_layer_tests(layer = "slab")
+
+A test that uses the public interface and plug-ins, tests/conformance/BUILD.bazel:
+
+    load("//bazel:slabgc.bzl", "sgc_library", "sgc_test")
+
+    sgc_library(name = "kit", srcs = ["kit.c"], hdrs = ["kit.h"])
+    sgc_test(
+        name = "holds_test",
+        srcs = ["holds_test.c"],
+        data = ["//plugins/generational:generational.so"],
+        deps = [":kit", "//core:slabgc"],
+    )
+
+A plug-in, plugins/counting/BUILD.bazel (code shared by plug-ins) and plugins/refcount/BUILD.bazel; the result is
+refcount.so, which tests name as data (":refcount" is the same file):
+
+    load("//bazel:slabgc.bzl", "sgc_plugin", "sgc_plugin_library")
+
+    sgc_plugin_library(name = "counting")
+    sgc_plugin(name = "refcount", deps = ["//plugins/counting"])
+
+A program, tools/wordgraph/BUILD.bazel (links core, sees include/slabgc alone):
+
+    load("//bazel:slabgc.bzl", "sgc_program")
+
+    sgc_program(name = "wordgraph", data = ["//plugins/rcu:rcu.so"])
+"""
+
+LAYERS = ["base", "os", "stats", "slab", "cache", "heap", "runtime"]
+
+# Tests that reach below the public interface but belong to no layer: they inject faults, or drive threads by steps.
+_INNER_TESTS = [
+    "//tests/conformance:__pkg__",
+    "//tests/faults:__pkg__",
+    "//tests/stress:__pkg__",
+    "//tests/support:__pkg__",
+]
+
+_HEADERS = "//include/slabgc:headers"
+
+SGC_COPTS = [
+    "-std=c11",
+    "-D_GNU_SOURCE",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-fvisibility=hidden",
+    "-pthread",
+] + select({
+    "//bazel:dbg": ["-DSGC_DEBUG"],
+    "//conditions:default": ["-O2"],
+})
+
+SGC_LINKOPTS = ["-pthread"]
+
+def _layer_number(layer):
+    if layer not in LAYERS:
+        fail("no layer '%s': layers are %s" % (layer, ", ".join(LAYERS)))
+    return LAYERS.index(layer)
+
+def _layer_targets(layers):
+    return ["//core/" + layer for layer in layers]
+
+def sgc_library(name, srcs = None, hdrs = None, deps = [], visibility = None, **kwargs):
+    """A static C library with the project's flags; the public headers are a dependency.
+
+    Args:
+      name: target name.
+      srcs: sources; default: *.c of the folder, without tests.
+      hdrs: headers; default: *.h of the folder.
+      deps: dependencies besides the public headers.
+      visibility: as usual.
+      **kwargs: passed to cc_library.
+    """
+    native.cc_library(
+        name = name,
+        srcs = native.glob(["*.c"], exclude = ["*_test.c"]) if srcs == None else srcs,
+        hdrs = native.glob(["*.h"]) if hdrs == None else hdrs,
+        copts = SGC_COPTS,
+        linkopts = SGC_LINKOPTS,
+        linkstatic = True,
+        visibility = visibility,
+        deps = [_HEADERS] + deps,
+        **kwargs
+    )
+
+def sgc_core_library(layer, deps = [], **kwargs):
+    """A layer of core, named like its folder. It depends on all lower layers and is visible to the higher ones.
+
+    Args:
+      layer: one of LAYERS; the package must be //core/<layer>.
+      deps: system libraries.
+      **kwargs: passed to sgc_library (srcs, hdrs, alwayslink, ...).
+    """
+    if native.package_name() != "core/" + layer:
+        fail("layer '%s' belongs to //core/%s, not to //%s" % (layer, layer, native.package_name()))
+    for dep in deps:
+        if not dep.startswith("@"):
+            fail("core/%s: lower layers are dependencies by themselves, '%s' may be none" % (layer, dep))
+    number = _layer_number(layer)
+    sgc_library(
+        name = layer,
+        deps = _layer_targets(LAYERS[:number]) + deps,
+        visibility = ["//core:__pkg__"] +
+                     ["//core/%s:__pkg__" % above for above in LAYERS[number + 1:]] +
+                     ["//tests/%s:__pkg__" % above for above in LAYERS[number:]] +
+                     _INNER_TESTS,
+        **kwargs
+    )
+
+def sgc_plugin_library(name, **kwargs):
+    """Code that several plug-ins link; sees include/slabgc alone, visible to plug-ins and tests.
+
+    Args:
+      name: target name; sources and headers are the folder's unless srcs and hdrs say otherwise.
+      **kwargs: passed to sgc_library.
+    """
+    sgc_library(
+        name = name,
+        visibility = ["//plugins:__subpackages__", "//tests:__subpackages__"],
+        **kwargs
+    )
+
+def sgc_plugin(name, srcs = None, deps = [], **kwargs):
+    """A plug-in <name>.so. It has no undefined symbol of core: it sees include/slabgc and plug-in libraries alone.
+
+    Args:
+      name: strategy's name; the file is the target <name>.so, and <name> stands for it.
+      srcs: sources and private headers; default: *.c and *.h of the folder.
+      deps: sgc_plugin_library targets.
+      **kwargs: passed to cc_binary.
+    """
+    for dep in deps:
+        if dep.startswith("//core"):
+            fail("plug-in '%s' depends on %s: a plug-in reaches core only through struct sgc_host" % (name, dep))
+    native.cc_binary(
+        name = name + ".so",
+        srcs = native.glob(["*.c", "*.h"], exclude = ["*_test.c"]) if srcs == None else srcs,
+        copts = SGC_COPTS,
+        linkopts = SGC_LINKOPTS + select({
+            "//bazel:sanitizer": [],
+            "//conditions:default": ["-Wl,-z,defs"],
+        }),
+        linkshared = True,
+        visibility = ["//visibility:public"],
+        deps = [_HEADERS] + deps,
+        **kwargs
+    )
+    native.filegroup(
+        name = name,
+        srcs = [name + ".so"],
+        visibility = ["//visibility:public"],
+    )
+
+def sgc_program(name, srcs = None, deps = [], visibility = ["//visibility:public"], **kwargs):
+    """A program that links core; it sees include/slabgc alone.
+
+    Args:
+      name: target name.
+      srcs: sources and private headers; default: *.c and *.h of the folder, without tests.
+      deps: dependencies besides core and the public headers.
+      visibility: as usual.
+      **kwargs: passed to cc_binary (data, args, ...).
+    """
+    native.cc_binary(
+        name = name,
+        srcs = native.glob(["*.c", "*.h"], exclude = ["*_test.c"]) if srcs == None else srcs,
+        copts = SGC_COPTS,
+        linkopts = SGC_LINKOPTS,
+        visibility = visibility,
+        deps = [_HEADERS, "//core:slabgc"] + deps,
+        **kwargs
+    )
+
+def sgc_test(name, srcs, layer = None, deps = [], size = "medium", **kwargs):
+    """A test program on libcheck, with //tests/support:expect at hand.
+
+    Args:
+      name: target name, like its source file without .c.
+      srcs: sources and private headers.
+      layer: test of this layer of core: it and all lower ones are dependencies. None: name what you need in deps.
+      deps: further dependencies, such as //core:slabgc.
+      size: as usual.
+      **kwargs: passed to cc_test (data, env, args, tags, ...).
+    """
+    layers = LAYERS[:_layer_number(layer) + 1] if layer else []
+    native.cc_test(
+        name = name,
+        size = size,
+        srcs = srcs,
+        copts = SGC_COPTS,
+        linkopts = SGC_LINKOPTS,
+        linkstatic = True,
+        deps = [_HEADERS, "//tests/support:expect", "@check//:check"] + _layer_targets(layers) + deps,
+        **kwargs
+    )
+
+def sgc_layer_tests(layer, srcs = [], **kwargs):
+    """One sgc_test for each *_test.c of the folder.
+
+    Args:
+      layer: as for sgc_test.
+      srcs: sources and headers that all of them share.
+      **kwargs: passed to sgc_test.
+    """
+    for test in native.glob(["*_test.c"]):
+        sgc_test(
+            name = test[:-len(".c")],
+            layer = layer,
+            srcs = [test] + srcs,
+            **kwargs
+        )
