@@ -1,0 +1,34 @@
+/* check.h - compile-time and run-time checks used by all of core.
+ * SGC_CHECK stays on in production (cheap); SGC_DCHECK is compiled in with -DSGC_DEBUG (bazel -c dbg and the
+ * sanitizer configs). */
+#ifndef SLABGC_CORE_BASE_CHECK_H
+#define SLABGC_CORE_BASE_CHECK_H
+
+#include "core/base/panic.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define sgc_likely(x) __builtin_expect(!!(x), 1)
+#define sgc_unlikely(x) __builtin_expect(!!(x), 0)
+#define SGC_NOINLINE __attribute__((noinline))
+#define SGC_COLD __attribute__((cold, noinline))
+#define SGC_CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+#define SGC_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+#define SGC_CHECK(cond)                                                                                                \
+    do {                                                                                                               \
+        if (sgc_unlikely(!(cond)))                                                                                     \
+            sgc_panic("check failed: %s (%s:%d)", #cond, __FILE__, __LINE__);                                          \
+    } while (0)
+
+#ifdef SGC_DEBUG
+#define SGC_DCHECK(cond) SGC_CHECK(cond)
+#else
+#define SGC_DCHECK(cond)                                                                                               \
+    do {                                                                                                               \
+        (void)sizeof(cond);                                                                                            \
+    } while (0)
+#endif
+
+#endif
