@@ -16,14 +16,17 @@
 #define SGC_CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #define SGC_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-#define SGC_CHECK(cond)                                                                                                \
+/* text apart from cond, so that macros in it are shown as written, also through SGC_DCHECK. */
+#define SGC_CHECK_(cond, text)                                                                                         \
     do {                                                                                                               \
         if (sgc_unlikely(!(cond)))                                                                                     \
-            sgc_panic("check failed: %s (%s:%d)", #cond, __FILE__, __LINE__);                                          \
+            sgc_panic("check failed: %s (%s:%d)", text, __FILE__, __LINE__);                                           \
     } while (0)
 
+#define SGC_CHECK(cond) SGC_CHECK_(cond, #cond)
+
 #ifdef SGC_DEBUG
-#define SGC_DCHECK(cond) SGC_CHECK(cond)
+#define SGC_DCHECK(cond) SGC_CHECK_(cond, #cond)
 #else
 #define SGC_DCHECK(cond)                                                                                               \
     do {                                                                                                               \
