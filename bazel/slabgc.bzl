@@ -186,7 +186,7 @@ def sgc_program(name, srcs = None, deps = [], visibility = ["//visibility:public
         **kwargs
     )
 
-def sgc_test(name, srcs, layer = None, deps = [], size = "medium", **kwargs):
+def sgc_test(name, srcs, layer = None, deps = [], size = "small", **kwargs):
     """A test program on libcheck, with //tests/support:expect at hand.
 
     Args:

@@ -34,10 +34,7 @@ static void *pages_map(size_t bytes, int protection, int flags)
 /* A munmap that would split a mapping can fail at vm.max_map_count; then the range stays, but without memory. */
 static void pages_unmap(void *at, size_t bytes)
 {
-    if (bytes == 0)
-        return;
-    SGC_ASAN_UNPOISON(at, bytes); /* whoever maps there next must not inherit it */
-    if (munmap(at, bytes) == 0)
+    if (bytes == 0 || munmap(at, bytes) == 0)
         return;
     SGC_CHECK(errno == ENOMEM);
     madvise(at, bytes, MADV_DONTNEED);
@@ -111,5 +108,6 @@ void *sgc_os_map(size_t bytes)
 void sgc_os_unmap(void *at, size_t bytes)
 {
     SGC_LSAN_UNROOT(at, bytes);
+    SGC_ASAN_UNPOISON(at, bytes); /* whoever maps there next must not inherit it */
     pages_unmap(at, bytes);
 }
