@@ -46,6 +46,7 @@ LAYERS = ["base", "os", "stats", "slab", "cache", "heap", "runtime"]
 _INNER_TESTS = [
     "//tests/conformance:__pkg__",
     "//tests/faults:__pkg__",
+    "//tests/layering:__pkg__",
     "//tests/stress:__pkg__",
     "//tests/support:__pkg__",
 ]

@@ -9,7 +9,8 @@
 size_t sgc_os_page_bytes(void);
 /* Reserves address space without memory (PROT_NONE), aligned to alignment_bytes (a power of two). NULL: refused. */
 void *sgc_os_reserve(size_t bytes, size_t alignment_bytes);
-/* Gives a whole reservation back. The caller has undone its SGC_ASAN_POISON there: a terabyte of it cannot be undone. */
+/* Gives a whole reservation back. The caller has undone its SGC_ASAN_POISON there: it knows where, and marks for a
+ * terabyte cannot be swept. */
 void sgc_os_unreserve(void *at, size_t bytes);
 /* Makes a part of a reservation readable and writable; fresh pages read as zero. */
 int sgc_os_commit(void *at, size_t bytes);
