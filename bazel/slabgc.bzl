@@ -136,13 +136,14 @@ def sgc_plugin_library(name, **kwargs):
         **kwargs
     )
 
-def sgc_plugin(name, srcs = None, deps = [], **kwargs):
+def sgc_plugin(name, srcs = None, deps = [], tags = [], **kwargs):
     """A plug-in <name>.so. It has no undefined symbol of core: it sees include/slabgc and plug-in libraries alone.
 
     Args:
       name: strategy's name; the file is the target <name>.so, and <name> stands for it.
       srcs: sources and private headers; default: *.c and *.h of the folder.
       deps: sgc_plugin_library targets.
+      tags: as usual.
       **kwargs: passed to cc_binary.
     """
     for dep in deps:
@@ -157,6 +158,7 @@ def sgc_plugin(name, srcs = None, deps = [], **kwargs):
             "//conditions:default": ["-Wl,-z,defs"],
         }),
         linkshared = True,
+        tags = tags,
         visibility = ["//visibility:public"],
         deps = [_HEADERS] + deps,
         **kwargs
@@ -164,6 +166,7 @@ def sgc_plugin(name, srcs = None, deps = [], **kwargs):
     native.filegroup(
         name = name,
         srcs = [name + ".so"],
+        tags = tags,
         visibility = ["//visibility:public"],
     )
 
