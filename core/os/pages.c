@@ -23,12 +23,13 @@ size_t sgc_os_page_bytes(void)
 
 static void *pages_map(size_t bytes, int protection, int flags)
 {
-    if (sgc_os_fault_here("mmap")) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    void *at = mmap(NULL, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
-    return at == MAP_FAILED ? NULL : at;
+    void *at = MAP_FAILED;
+    if (!sgc_os_fault_here("mmap"))
+        at = mmap(NULL, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+    if (at != MAP_FAILED)
+        return at;
+    errno = ENOMEM; /* also for EAGAIN (locked memory) and EINVAL (valgrind, beyond its address space) */
+    return NULL;
 }
 
 /* A munmap that would split a mapping can fail at vm.max_map_count; then the range stays, but without memory. */

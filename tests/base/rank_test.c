@@ -1,6 +1,7 @@
 /* rank_test.c - locks and their order. Without SGC_DEBUG the order is not checked; locking is tested all the same. */
 #include "core/base/rank.h"
 
+#include "core/base/sanitize.h"
 #include "tests/support/expect.h"
 #include <sys/wait.h>
 #include <unistd.h>
@@ -76,7 +77,7 @@ static void destroy_held(void *arg)
 
 START_TEST(destroying_a_held_lock_panics)
 {
-#ifdef __SANITIZE_THREAD__
+#ifdef SGC_TSAN
     return; /* it reports the destroyed mutex first */
 #endif
     support_expect_panic(destroy_held, NULL, "lock order: cache (rank 60) destroyed while held");

@@ -1,6 +1,7 @@
 /* meta_test.c - the allocator of core's own records. */
 #include "core/os/meta.h"
 
+#include "core/base/sanitize.h"
 #include "core/os/fault.h"
 #include "tests/support/expect.h"
 #include <errno.h>
@@ -165,7 +166,7 @@ START_TEST(parent_and_child_allocate_after_fork)
 }
 END_TEST
 
-#if defined(SGC_DEBUG) && !defined(__SANITIZE_ADDRESS__)
+#if defined(SGC_DEBUG) && !defined(SGC_ASAN)
 
 static void free_wrong_size(void *arg)
 {
@@ -209,7 +210,7 @@ END_TEST
 
 #endif
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SGC_ASAN
 
 static void read_freed(void *arg)
 {
@@ -249,12 +250,12 @@ int main(void)
     tcase_add_test(tc, an_impossible_size_is_refused);
     tcase_add_test(tc, threads_never_share_a_record);
     tcase_add_test(tc, parent_and_child_allocate_after_fork);
-#if defined(SGC_DEBUG) && !defined(__SANITIZE_ADDRESS__)
+#if defined(SGC_DEBUG) && !defined(SGC_ASAN)
     tcase_add_test(tc, freeing_with_a_wrong_size_panics);
     tcase_add_test(tc, freeing_twice_panics);
     tcase_add_test(tc, writing_behind_a_record_panics_when_it_is_freed);
 #endif
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SGC_ASAN
     tcase_add_test(tc, a_sanitizer_sees_the_use_of_a_freed_record);
     tcase_add_test(tc, a_sanitizer_finds_malloced_memory_through_records);
 #endif
