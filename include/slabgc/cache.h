@@ -1,0 +1,50 @@
+/* cache.h - caches: where objects of one type in one heap live; and the bare kernel-style object cache of strategy `none`. */
+#ifndef SLABGC_CACHE_H
+#define SLABGC_CACHE_H
+
+#include <slabgc/heap.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Makes a cache for a type. The type must outlive it. Returns NULL and fills error (EINVAL bad type, EEXIST name taken in this heap, ENOTSUP a need that the type implies
+ * is missing, ENOMEM). At rest. */
+SGC_API struct sgc_cache *sgc_cache_create(struct sgc_heap *heap, const struct sgc_type *type, struct sgc_error *error);
+
+/* Destroys a cache; every object in it must be gone: otherwise -EBUSY, error lists the first leaks (with allocation sites under debug=track) and nothing is
+ * destroyed. Managed heaps collect first. At rest. */
+SGC_API int sgc_cache_destroy(struct sgc_cache *cache, struct sgc_error *error);
+
+SGC_API const char *sgc_cache_name(const struct sgc_cache *cache);
+SGC_API struct sgc_heap *sgc_cache_heap(const struct sgc_cache *cache);
+
+/* The bare object cache: strategy `none` or SGC_TYPE_MANUAL (elsewhere: panic). Memory as the last user left it, or constructed; without a ctor
+ * NOT zeroed. NULL with errno ENOMEM. No section needed; never collects. */
+SGC_API void *sgc_cache_alloc(struct sgc_cache *cache) __attribute__((malloc, warn_unused_result));
+/* Variable-size types: n elements of tail. */
+SGC_API void *sgc_cache_alloc_n(struct sgc_cache *cache, size_t n) __attribute__((malloc, warn_unused_result));
+/* Returns an object in its constructed state (the bare cache calls no reset). NULL is a no-op. Any thread. Double and foreign frees panic (see debug=track). */
+SGC_API void sgc_cache_free(struct sgc_cache *cache, void *object);
+/* Bulk forms: all n or none; returns n or 0 with errno. */
+SGC_API size_t sgc_cache_alloc_bulk(struct sgc_cache *cache, void **out, size_t n);
+SGC_API void sgc_cache_free_bulk(struct sgc_cache *cache, void *const *objects, size_t n);
+
+/* Returns free memory of the calling thread's front end and the depot to the OS; returns bytes given back. Any thread. */
+SGC_API size_t sgc_cache_shrink(struct sgc_cache *cache);
+
+struct sgc_cache_stats {
+    char name[64];
+    uint64_t n_live, live_bytes;    /* objects handed out and their slots' bytes */
+    uint64_t slot_bytes;            /* of the first size class */
+    uint64_t n_slabs, slab_bytes;   /* memory held */
+    uint64_t n_allocated, n_freed;  /* since creation */
+};
+SGC_API void sgc_cache_stats(struct sgc_cache *cache, struct sgc_cache_stats *out);
+/* Calls visit for each cache of the heap; non-zero ends and is returned. Any thread at rest. */
+SGC_API int sgc_cache_for_each(struct sgc_heap *heap, int (*visit)(void *arg, struct sgc_cache *cache), void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
