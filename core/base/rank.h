@@ -8,6 +8,8 @@
 /* Lower number = taken first (outermost). Gaps leave room. */
 enum sgc_rank {
     SGC_RANK_RUNTIME = 10,   /* runtime: config, list of open heaps, loader */
+    SGC_RANK_LIFE = 14,       /* heap: heaps and strategies' locks coming and going */
+    SGC_RANK_PROCESS = 16,    /* heap: first use in the process */
     SGC_RANK_STOP = 20,      /* heap: one stop at a time in the process */
     SGC_RANK_HEAP = 30,      /* heap: caches and settings of one heap */
     SGC_RANK_STRATEGY = 35,  /* what a plug-in locks through the host */
@@ -16,6 +18,7 @@ enum sgc_rank {
     SGC_RANK_WEAK = 50,      /* heap: weak table and ephemerons of one heap */
     SGC_RANK_FINALIZER = 55, /* heap: finalizer queue of one heap */
     SGC_RANK_COUNT = 58,     /* heap: stripes of counts that overflowed */
+    SGC_RANK_CACHES = 59,    /* cache: registry of caches, classes and fronts' tables of the process */
     SGC_RANK_CACHE = 60,     /* cache: depot, list of slabs of one cache */
     SGC_RANK_REGION = 70,    /* slab: regions, free runs */
     SGC_RANK_TRACK = 75,     /* cache: debug=track tables */

@@ -1,0 +1,144 @@
+/* cache.h - typed caches over slabs: classes, thread fronts (windows), frees from anywhere, debug checks. Used by core/heap.
+ *
+ * A cache has one class for a fixed-size type, several (size classes) for a variable-size one, and large objects beyond half a slab.
+ * Each thread has a front per class: a window of up to SGC_WINDOW_SLOTS free slots, the slab it refills from, its partial slabs.
+ * Slots in windows count as neither free in the slab nor live. sgc_cache_flush at a stop empties all windows of a cache, so that then
+ *   n_live + n_free == n_slots   (every slab; free = FREE | REMOTE bits)   holds exactly. */
+#ifndef SLABGC_CORE_CACHE_CACHE_H
+#define SLABGC_CORE_CACHE_CACHE_H
+
+#include "core/base/rank.h"
+#include "core/slab/slab.h"
+#include <slabgc/cache.h>
+
+#define SGC_WINDOW_SLOTS 64
+#define SGC_MAX_CLASSES 4096 /* per process, all caches together */
+#define SGC_CLASSES_PER_CACHE 40
+
+enum sgc_debug { SGC_DEBUG_REDZONE = 1, SGC_DEBUG_POISON = 2, SGC_DEBUG_TRACK = 4 };
+
+/* One thread's share of one class. Only its thread touches it, except: remote_head (atomic), and everything at a stop. Never unmapped while
+ * the class lives: a dead thread's front waits on class->idle_fronts for adoption. */
+struct sgc_front {
+    uint32_t n;                 /* slots in the window */
+    uint32_t limit;             /* free puts slots back into the window below this; 0 for the empty front and under debug */
+    struct sgc_class *class_;
+    struct sgc_slab *current;
+    struct sgc_list partial;    /* owned slabs with free slots, fullest first among the first few */
+    struct sgc_slab *fresh;     /* slabs allocated from since the last sweep */
+    struct sgc_slab *remote_head; /* stack: slabs of ours with remote frees; pushed by others with compare-and-swap, taken whole by exchange */
+    uint64_t n_taken, n_returned; /* slots that went through the window: live = sum(taken) - sum(n) - sum(returned); single writer, relaxed */
+    uint64_t polled;            /* n_taken when the pacer last looked */
+    struct sgc_list link;       /* class->fronts or class->idle_fronts (class lock) */
+    struct sgc_thread *thread;
+    void *slots[SGC_WINDOW_SLOTS];
+} __attribute__((aligned(64)));
+
+struct sgc_class {
+    uint32_t index;             /* into sgc_context.fronts */
+    uint32_t slot_bytes;        /* 0: the class of large objects */
+    uint32_t object_bytes;      /* usable: slot less redzone */
+    uint32_t n_slots;
+    struct sgc_cache *cache;
+    struct sgc_lock lock;       /* rank CACHE: lists below */
+    struct sgc_list all, partial, fronts, idle_fronts;
+    struct sgc_slab *empty;     /* a few empty slabs kept, linked by remote_next */
+    uint32_t n_empty, n_slabs;
+    uint64_t n_large_taken, n_large_returned; /* atomic */
+    uint64_t slot_mask[SGC_SLAB_WORDS];
+};
+
+struct sgc_cache {
+    char name[64];
+    const struct sgc_type *type;
+    struct sgc_heap *heap;      /* opaque here */
+    void *strategy;             /* heap layer: what dispatches decrements and stores */
+    struct sgc_budget *budget;
+    uint32_t kinds;             /* metadata to commit for its slabs */
+    uint32_t debug;             /* enum sgc_debug */
+    uint8_t new_state;          /* heap layer: state byte of new objects */
+    uint8_t managed_manual;     /* heap layer: type is manual, or the heap's strategy is the built-in one */
+    uint8_t has_references;
+    uint8_t variable;
+    uint8_t special;            /* heap layer: a new object needs more than zeroing: ctor, finalizer, debug, immortal */
+    uint32_t first_index;       /* classes[0]->index: spares the allocation path a load */
+    uint32_t n_classes;         /* classes[0] serves a fixed-size type */
+    struct sgc_class *classes[SGC_CLASSES_PER_CACHE];
+    struct sgc_class *large;    /* created on first use */
+    struct sgc_list heap_link;  /* heap layer: list of the heap's caches */
+};
+
+/* The front that every slot of sgc_context.fronts points to before its thread used the class: an empty window. */
+extern struct sgc_front sgc_front_none;
+
+struct sgc_cache_config { /* from the config sections that match the cache's name */
+    uint32_t debug;
+};
+
+/* Creates and destroys; checks the type (name, size, alignment, runs inside the object: EINVAL with a message). init/fini of no global state. */
+struct sgc_cache *sgc_cache_make(struct sgc_heap *heap, const struct sgc_type *type, const struct sgc_cache_config *config, struct sgc_budget *budget,
+                                 uint32_t kinds, struct sgc_error *error);
+/* Frees everything, live or not; runs dtors on constructed slots. No thread uses the cache. */
+void sgc_cache_unmake(struct sgc_cache *cache);
+/* Text for people: the first leaks (id, size, site), at most max_lines lines. At a stop or with no other user. Returns the number live. */
+size_t sgc_cache_describe_live(struct sgc_cache *cache, char *out, size_t out_bytes, unsigned max_lines);
+
+/* Class for a tail of n elements: NULL for a large object (*bytes says how large) and on overflow (*bytes = 0). */
+struct sgc_class *sgc_class_for(struct sgc_cache *cache, size_t n, size_t *bytes);
+
+/* Thread side. attach: allocates the fronts table of the calling thread, all sgc_front_none: 0 or -ENOMEM. detach: gives every window back, idles the fronts. */
+int sgc_fronts_attach(struct sgc_context *context, struct sgc_thread *thread);
+void sgc_fronts_detach(struct sgc_context *context);
+
+/* Pops a slot of the calling thread's window. NULL: empty, call sgc_front_refill. Neither zeroed nor checked: see sgc_slot_prepare. */
+static inline void *sgc_front_pop(struct sgc_front *front)
+{
+    if (__builtin_expect(front->n != 0, 1))
+        return front->slots[--front->n];
+    return NULL;
+}
+static inline struct sgc_front *sgc_front_of(const struct sgc_class *class_)
+{
+    return sgc_context_.fronts[class_->index];
+}
+/* Fills the window with up to n slots (creating the front on first use) and pops one. NULL: the OS or budget refuses. Charges whole slabs to the budget. */
+void *sgc_front_refill(struct sgc_class *class_);
+/* Makes the window (and what is behind it) able to serve n pops without new memory: 0 or -ENOMEM. */
+int sgc_front_reserve(struct sgc_class *class_, size_t n);
+/* A large object of the given bytes, on its own run. Zero memory. */
+void *sgc_large_alloc(struct sgc_cache *cache, size_t bytes);
+
+/* Frees a slot (any class, large too) from any thread: into the calling thread's window if there is room, else to its slab. The caller has checked it. */
+void sgc_slot_free(void *object);
+/* Frees the masked slots of one word of a slab. At a stop, or from any thread (then by the remote path). */
+void sgc_slab_free_mask(struct sgc_slab *slab, unsigned word, uint64_t mask);
+
+/* Debug hooks, called when cache->debug != 0: on_alloc checks poison, sets redzone and track; on_free checks redzone, double free (panics), poisons. */
+void sgc_debug_on_alloc(struct sgc_cache *cache, void *object, size_t bytes, const void *site);
+void sgc_debug_on_free(struct sgc_cache *cache, void *object, const void *site);
+/* First violated redzone or poison byte in the cache: 0 or -EUCLEAN. At a stop. */
+int sgc_debug_verify(struct sgc_cache *cache, struct sgc_error *error);
+
+/* At a stop (or with no other user). flush: empties all windows into slabs, takes over remote frees. used_words: live slots of a slab after flush.
+ * relist: after sgc_slab_free_mask at a stop, puts slabs into the right lists and returns surplus empty ones. fresh: detaches and returns the list (by
+ * fresh_next) of slabs allocated from since the last call, flags cleared. */
+void sgc_cache_flush(struct sgc_cache *cache);
+void sgc_slab_used_words(const struct sgc_slab *slab, uint64_t out[SGC_SLAB_WORDS]);
+void sgc_cache_relist(struct sgc_cache *cache);
+struct sgc_slab *sgc_cache_take_fresh(struct sgc_cache *cache);
+/* Calls visit for every slab (and large run head) of the cache; it may free its slots. At a stop. */
+void sgc_cache_visit_slabs(struct sgc_cache *cache, void (*visit)(void *arg, struct sgc_slab *slab), void *arg);
+/* Exact only at a stop after flush; else a fold of running counters. */
+uint64_t sgc_cache_n_live(struct sgc_cache *cache);
+uint64_t sgc_cache_n_allocated(struct sgc_cache *cache);
+/* Lists, owners, bitmaps, counters: 0 or -EUCLEAN naming the first violation. At a stop after flush. */
+int sgc_cache_verify(struct sgc_cache *cache, struct sgc_error *error);
+
+/* Panics with fixed text unless object is the start of a slot in use by some cache: "foreign pointer ..." / "interior pointer ...". Returns its slab. */
+struct sgc_slab *sgc_slot_check(const void *object, const char *what);
+
+/* Fork: locks of every cache of the process in a fixed order (a registry of caches is kept, rank CACHE - 1). */
+void sgc_cache_before_fork(void);
+void sgc_cache_after_fork(int in_child);
+
+#endif

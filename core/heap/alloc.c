@@ -1,0 +1,200 @@
+/* alloc.c - making managed objects.
+ * Called by programs. Fast path: section, pop from the thread's window, zero, count 1, state byte, leave. Slow path at rest: back-pressure, pacer, refill, and
+ * before NULL an emergency collection and the shrinkers; in a section: refill up to the hard limit, nothing else (contract, clause 5).
+ * No stop comes between the pop and the count: both are inside one section. */
+#include "core/heap/section.h"
+#include "core/os/meta.h"
+#include "core/stats/events.h"
+#include <errno.h>
+#include <string.h>
+
+typedef uint64_t granule_t __attribute__((vector_size(SGC_GRANULE_BYTES), may_alias));
+
+#define ZERO_INLINE_BYTES 256 /* beyond this memset's set-up is cheaper than the loop; measured: bench new+drop */
+
+static inline void alloc_zero(void *object, size_t bytes)
+{
+    if (sgc_unlikely(bytes > ZERO_INLINE_BYTES)) {
+        memset(object, 0, bytes);
+        return;
+    }
+    granule_t *granule = object;
+    for (size_t i = 0; i < bytes / SGC_GRANULE_BYTES; i++)
+        granule[i] = (granule_t){0, 0};
+}
+
+static inline void alloc_publish(struct sgc_cache *cache, void *object, uint8_t count)
+{
+    __atomic_store_n(sgc_count_byte(&sgc_counts, object), count, __ATOMIC_RELAXED);
+    __atomic_store_n(sgc_state_byte(&sgc_counts, object), cache->new_state, __ATOMIC_RELAXED);
+}
+
+/* Types with a constructor, a finalizer, debug checks or no death. NULL: the slot went back. */
+static SGC_NOINLINE void *alloc_special(struct sgc_cache *cache, void *object, size_t bytes, const void *site)
+{
+    const struct sgc_type *type = cache->type;
+    if (type->finalize && sgc_finalizer_reserve(cache->heap) < 0) {
+        sgc_slot_free(object);
+        return NULL;
+    }
+    if (cache->debug)
+        sgc_debug_on_alloc(cache, object, bytes, site);
+    if (!type->ctor)
+        memset(object, 0, bytes);
+    alloc_publish(cache, object, type->flags & SGC_TYPE_IMMORTAL ? 2 : 1);
+    return object;
+}
+
+/* One attempt, in a section. Tells the pacer what left the slabs. */
+static void *alloc_take(struct sgc_cache *cache, struct sgc_class *class_, size_t large_bytes)
+{
+    if (!class_) {
+        void *object = sgc_large_alloc(cache, large_bytes);
+        if (object)
+            sgc_pacer_allocated(cache->heap, large_bytes);
+        return object;
+    }
+    void *object = sgc_front_pop(sgc_front_of(class_)); /* another attempt may have filled the window */
+    if (object)
+        return object;
+    object = sgc_front_refill(class_);
+    if (object)
+        sgc_pacer_allocated(cache->heap, (uint64_t)(sgc_front_of(class_)->n + 1) * class_->slot_bytes);
+    return object;
+}
+
+static void *alloc_take_at_rest(struct sgc_context *context, struct sgc_cache *cache, struct sgc_class *class_, size_t large_bytes)
+{
+    context->soft_limit = 1;
+    void *object = alloc_take(cache, class_, large_bytes);
+    context->soft_limit = 0;
+    return object;
+}
+
+/* Leaves the section for the strategy's back-pressure and for a collection that is due; back in a section on return. */
+static void alloc_pay(struct sgc_context *context, struct sgc_heap *heap)
+{
+    __atomic_fetch_add(&heap->n_rest_calls, 1, __ATOMIC_ACQ_REL); /* pairs with the wait in switch.c: self stays valid */
+    const struct sgc_strategy_ops *ops = heap->ops;
+    void *self = heap->self;
+    sgc_section_end(context);
+    ops->before_alloc(self);
+    __atomic_fetch_sub(&heap->n_rest_calls, 1, __ATOMIC_RELEASE);
+    const int due = sgc_pacer_poll(heap);
+    if (due >= 0)
+        sgc_collect(heap, (enum sgc_collect_kind)due, SGC_REASON_PACE);
+    sgc_section_begin(context);
+}
+
+/* Memory ran out at rest: a full collection, then whatever the program can give back, then another. */
+static SGC_COLD void *alloc_emergency(struct sgc_context *context, struct sgc_cache *cache, struct sgc_class *class_, size_t large_bytes)
+{
+    struct sgc_heap *heap = cache->heap;
+    const size_t wanted = class_ ? SGC_SLAB_BYTES : large_bytes;
+    for (unsigned round = 0; round < 2; round++) {
+        sgc_section_end(context);
+        sgc_event_record(SGC_EVENT_EMERGENCY, heap->name, wanted, __atomic_load_n(&heap->budget.used_bytes, __ATOMIC_RELAXED), 0, 0);
+        const bool shrunk = round == 0 || sgc_shrinkers_run(heap, wanted) > 0;
+        if (shrunk)
+            sgc_collect(heap, SGC_COLLECT_FULL, SGC_REASON_EMERGENCY);
+        sgc_region_shrink();
+        sgc_section_begin(context);
+        void *object = alloc_take_at_rest(context, cache, class_, large_bytes);
+        if (object)
+            return object;
+    }
+    return NULL;
+}
+
+static SGC_NOINLINE void *alloc_slow(struct sgc_cache *cache, struct sgc_class *class_, size_t large_bytes, bool at_rest)
+{
+    struct sgc_context *context = &sgc_context_;
+    void *object;
+    if (at_rest) {
+        alloc_pay(context, cache->heap);
+        object = alloc_take_at_rest(context, cache, class_, large_bytes);
+        if (!object)
+            object = alloc_emergency(context, cache, class_, large_bytes);
+    } else {
+        object = alloc_take(cache, class_, large_bytes);
+    }
+    if (!object)
+        errno = ENOMEM;
+    return object;
+}
+
+void *sgc_new(struct sgc_cache *cache)
+{
+    if (sgc_unlikely(!sgc_context_.thread) && sgc_thread_attach() < 0) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    SGC_SHORT_SECTION_BEGIN(context);
+    void *object = sgc_front_pop(context->fronts[cache->first_index]);
+    if (sgc_unlikely(!object))
+        object = alloc_slow(cache, cache->classes[0], 0, outermost_);
+    if (sgc_likely(object)) {
+        if (sgc_unlikely(cache->special)) {
+            object = alloc_special(cache, object, cache->classes[0]->object_bytes, __builtin_return_address(0));
+        } else {
+            alloc_zero(object, cache->classes[0]->object_bytes);
+            alloc_publish(cache, object, 1);
+        }
+    }
+    SGC_SHORT_SECTION_END(context);
+    return object;
+}
+
+void *sgc_new_n(struct sgc_cache *cache, size_t n)
+{
+    if (sgc_unlikely(!sgc_context_.thread) && sgc_thread_attach() < 0) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    size_t bytes = 0;
+    struct sgc_class *class_ = sgc_class_for(cache, n, &bytes);
+    if (sgc_unlikely(!class_ && bytes == 0)) {
+        errno = EOVERFLOW;
+        return NULL;
+    }
+    SGC_SHORT_SECTION_BEGIN(context);
+    void *object = class_ ? sgc_front_pop(sgc_front_of(class_)) : NULL;
+    if (!object)
+        object = alloc_slow(cache, class_, bytes, outermost_);
+    if (sgc_likely(object)) {
+        const size_t zero_bytes = class_ ? class_->object_bytes : 0; /* a large object's pages are zero already */
+        if (sgc_unlikely(cache->special)) {
+            object = alloc_special(cache, object, class_ ? zero_bytes : sgc_object_bytes(object), __builtin_return_address(0));
+        } else {
+            alloc_zero(object, zero_bytes);
+            alloc_publish(cache, object, 1);
+        }
+    }
+    SGC_SHORT_SECTION_END(context);
+    return object;
+}
+
+int sgc_reserve(struct sgc_cache *cache, size_t n)
+{
+    struct sgc_context *context = &sgc_context_;
+    if (context->depth != 0)
+        sgc_panic("sgc_reserve: called inside a section; reserve before entering it");
+    if (!context->thread && sgc_thread_attach() < 0)
+        return -ENOMEM;
+    sgc_section_begin(context);
+    alloc_pay(context, cache->heap);
+    context->soft_limit = 1;
+    int rc = sgc_front_reserve(cache->classes[0], n);
+    context->soft_limit = 0;
+    if (rc < 0) {
+        sgc_section_end(context);
+        sgc_collect(cache->heap, SGC_COLLECT_FULL, SGC_REASON_EMERGENCY);
+        sgc_shrinkers_run(cache->heap, n * cache->classes[0]->slot_bytes);
+        sgc_section_begin(context);
+        context->soft_limit = 1;
+        rc = sgc_front_reserve(cache->classes[0], n);
+        context->soft_limit = 0;
+    }
+    sgc_section_end(context);
+    return rc;
+}

@@ -1,0 +1,117 @@
+/* caches.c - the caches of a heap: created by programs, named in config, listed by heap_link under the heap's lock.
+ * Called by programs and by ephemeron.c (its internal cache). What the type implies is checked against the heap's strategy here. */
+#include "core/heap/heap.h"
+#include "core/heap/section.h"
+#include <errno.h>
+#include <string.h>
+
+static bool type_has_references(const struct sgc_type *type)
+{
+    if (type->flags & (SGC_TYPE_LEAF | SGC_TYPE_MANUAL))
+        return false;
+    return type->n_ref_runs > 0 || type->trace || type->tail_refs;
+}
+
+static int type_check_needs(const struct sgc_heap *heap, const struct sgc_type *type, struct sgc_error *error)
+{
+    const uint32_t offered = heap->plugin->capabilities;
+    if (type_has_references(type) && !(offered & SGC_NEED_REFERENCES))
+        return sgc_error_set(error, -ENOTSUP,
+                             "type %s has reference fields, but strategy %s of heap %s does not follow references (missing: references); choose another strategy, or "
+                             "flag the type SGC_TYPE_MANUAL",
+                             type->name, heap->plugin->name, heap->name);
+    if (type->finalize && !(offered & SGC_NEED_FINALIZERS))
+        return sgc_error_set(error, -ENOTSUP, "type %s has a finalizer, but strategy %s of heap %s runs none (missing: finalizers)", type->name, heap->plugin->name,
+                             heap->name);
+    return 0;
+}
+
+/* What core/heap adds to a cache of core/cache. */
+static void cache_adopt(struct sgc_heap *heap, struct sgc_cache *cache)
+{
+    const struct sgc_type *type = cache->type;
+    cache->managed_manual = (type->flags & SGC_TYPE_MANUAL) || heap->plugin == &sgc_strategy_none;
+    cache->has_references = type_has_references(type);
+    cache->new_state = cache->managed_manual ? sgc_strategy_none.ops->new_state : heap->ops->new_state;
+    cache->special = type->ctor || type->finalize || cache->debug || (type->flags & SGC_TYPE_IMMORTAL);
+    cache->first_index = cache->classes[0]->index;
+}
+
+static bool cache_name_taken(const struct sgc_heap *heap, const char *name)
+{
+    SGC_LIST_FOR_EACH (link, &heap->caches) {
+        if (strcmp(SGC_LIST_ENTRY(link, struct sgc_cache, heap_link)->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The list changes inside a section or a short one: at a stop it is still. */
+static int cache_link(struct sgc_heap *heap, struct sgc_cache *cache, struct sgc_error *error)
+{
+    int rc = 0;
+    SGC_SECTION;
+    sgc_lock_acquire(&heap->lock);
+    if (cache_name_taken(heap, cache->name))
+        rc = sgc_error_set(error, -EEXIST, "heap %s has a cache named %s already", heap->name, cache->name);
+    else
+        sgc_list_push_back(&heap->caches, &cache->heap_link);
+    sgc_lock_release(&heap->lock);
+    return rc;
+}
+
+struct sgc_cache *sgc_cache_create(struct sgc_heap *heap, const struct sgc_type *type, struct sgc_error *error)
+{
+    struct sgc_cache_config config = {0};
+    if (!type->name) {
+        sgc_error_set(error, -EINVAL, "heap %s: a type without a name", heap->name);
+        return NULL;
+    }
+    if (type_check_needs(heap, type, error) < 0)
+        return NULL;
+    const char *name = strncmp(type->name, "struct ", 7) == 0 ? type->name + 7 : type->name;
+    if (heap->setup.cache_config && heap->setup.cache_config(heap->setup.cache_config_arg, heap->name, name, &config, error) < 0)
+        return NULL;
+    struct sgc_cache *cache = sgc_cache_make(heap, type, &config, &heap->budget, heap->kinds, error);
+    if (!cache)
+        return NULL;
+    cache_adopt(heap, cache);
+    if (cache_link(heap, cache, error) < 0) {
+        sgc_cache_unmake(cache);
+        return NULL;
+    }
+    return cache;
+}
+
+int sgc_cache_destroy(struct sgc_cache *cache, struct sgc_error *error)
+{
+    if (sgc_context_.depth != 0)
+        sgc_panic("sgc_cache_destroy: called inside a section");
+    if (!cache)
+        return 0;
+    struct sgc_heap *heap = cache->heap;
+    struct sgc_stop stop;
+    sgc_stop_begin(&stop, heap);
+    sgc_collect_stopped(heap, SGC_COLLECT_FULL);
+    char text[SGC_ERROR_MESSAGE_BYTES / 2] = "";
+    const size_t n_live = sgc_cache_describe_live(cache, text, sizeof(text), 8);
+    if (n_live == 0)
+        sgc_list_remove(&cache->heap_link);
+    sgc_stop_end(&stop);
+    if (n_live)
+        return sgc_error_set(error, -EBUSY, "cache %s of heap %s has %zu live object%s:\n%s", cache->name, heap->name, n_live, n_live == 1 ? "" : "s", text);
+    sgc_cache_unmake(cache);
+    return 0;
+}
+
+int sgc_cache_for_each(struct sgc_heap *heap, int (*visit)(void *arg, struct sgc_cache *cache), void *arg)
+{
+    int rc = 0;
+    SGC_GUARD(&heap->lock);
+    SGC_LIST_FOR_EACH (link, &heap->caches) {
+        rc = visit(arg, SGC_LIST_ENTRY(link, struct sgc_cache, heap_link));
+        if (rc != 0)
+            break;
+    }
+    return rc;
+}

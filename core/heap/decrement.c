@@ -1,0 +1,86 @@
+/* decrement.c - what happens when a claim on a counted object goes away, and decrements that wait for the end of a section.
+ * Called by hold.c and store.c, by strategies through the host, and at the end of outermost sections.
+ *
+ * Own-section validity (contract, clause 3): under a strategy that sets SGC_STATE_DEFER a decrement made inside a program's section only joins the thread's list;
+ * the end of the section applies the list, still inside the section, so that no stop comes between. Deaths found while applying are handled at once:
+ * nothing that the program read can depend on them any more.
+ * The list is the thread's own; entry before count, so that a forked child finds it whole.
+ * No memory to grow the list: the count goes down at once, but a count of zero is not acted upon; the heap notes that, and its next collection is a full one that
+ * offers every object to the strategy again (collect.c). Late, never lost. */
+#include "core/heap/section.h"
+#include "core/os/meta.h"
+#include <string.h>
+
+void sgc_decrement_now(void *object)
+{
+    struct sgc_cache *cache = sgc_object_cache(object);
+    if (sgc_unlikely(cache->managed_manual))
+        sgc_strategy_none.ops->decrement(NULL, object);
+    else
+        cache->heap->ops->decrement(cache->heap->self, object);
+}
+
+static SGC_COLD void decrement_without_memory(void *object)
+{
+    struct sgc_heap *heap = sgc_object_heap(object);
+    sgc_count_decrement(&sgc_counts, object, sgc_solo);
+    __atomic_store_n(&heap->lost_decrements, true, __ATOMIC_RELEASE); /* pairs with the exchange in collect.c */
+}
+
+static SGC_NOINLINE bool deferred_grow(struct sgc_thread *thread)
+{
+    const uint32_t capacity = thread->deferred_capacity * 2;
+    void **bigger = sgc_meta_alloc(capacity * sizeof(void *));
+    if (!bigger)
+        return false;
+    memcpy(bigger, thread->deferred, thread->n_deferred * sizeof(void *));
+    void **old = thread->deferred;
+    const uint32_t old_capacity = thread->deferred_capacity;
+    thread->deferred = bigger;
+    thread->deferred_capacity = capacity;
+    sgc_meta_free(old, old_capacity * sizeof(void *));
+    return true;
+}
+
+static void deferred_push(struct sgc_context *context, void *object)
+{
+    struct sgc_thread *thread = context->thread;
+    if (sgc_unlikely(thread->n_deferred == thread->deferred_capacity) && !deferred_grow(thread)) {
+        decrement_without_memory(object);
+        return;
+    }
+    thread->deferred[thread->n_deferred] = object;
+    __atomic_signal_fence(__ATOMIC_RELEASE); /* entry before count: see fork.c */
+    thread->n_deferred++;
+    context->rest_pending = 1;
+}
+
+void sgc_decrement_later(void *object)
+{
+    struct sgc_context *context = &sgc_context_;
+#ifndef SGC_MUTATE_NO_DEFER
+    const uint8_t state = __atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED);
+    if ((state & SGC_STATE_DEFER) && context->depth != 0 && !context->thread->applying) {
+        deferred_push(context, object);
+        return;
+    }
+#else
+    (void)context;
+    (void)deferred_push;
+#endif
+    sgc_decrement_now(object);
+}
+
+void sgc_deferred_apply(struct sgc_thread *thread)
+{
+    if (thread->applying)
+        return;
+    thread->applying = true;
+    while (thread->n_deferred > 0) {
+        thread->n_deferred--;
+        __atomic_signal_fence(__ATOMIC_ACQUIRE);
+        sgc_decrement_now(thread->deferred[thread->n_deferred]);
+    }
+    thread->applying = false;
+    thread->context->rest_pending = 0;
+}

@@ -1,0 +1,210 @@
+/* grace.c - grace periods: a sequence of them, a thread that runs them on request, and waiting for one.
+ * Called by host.c for strategies, by stop.c (a stop is a grace period). The waiting itself is liburcu-bp's synchronize_rcu.
+ *
+ * Sequences are 64-bit. `started` is raised before synchronize_rcu, `done` after it. A stamp is started + 1, read after a sequentially consistent fence (F1)
+ * that follows the unlink. Grace period n stores started = n, then fences (F2), then synchronizes. If the stamp was n, the load missed that store, so F1
+ * precedes F2 in the order of fences, and the unlink is visible to every section that the grace period does not wait for. So done >= stamp proves
+ * that every section which may have seen the object before the unlink has ended.
+ * done moves up only (compare-and-swap maximum), as stops finish beside the thread.
+ * Lock: GRACE guards the thread's state and `serving`; it is not held while waiting. */
+#include "core/heap/section.h"
+#include "core/os/clock.h"
+#include "core/os/thread.h"
+#include <errno.h>
+#include <time.h>
+
+static struct {
+    struct sgc_lock lock;
+    pthread_cond_t wake, finished; /* both with lock */
+    pthread_t thread;
+    bool has_thread;
+    struct sgc_heap *serving; /* heap whose strategy the thread is calling */
+    uint64_t wanted;          /* highest stamp requested; lock */
+    uint64_t started, done;   /* atomic */
+} grace = {.lock = SGC_LOCK_INIT(SGC_RANK_GRACE, "grace"), .wake = PTHREAD_COND_INITIALIZER, .finished = PTHREAD_COND_INITIALIZER};
+
+uint64_t sgc_grace_stamp(void)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* F1; pairs with F2 in grace_run */
+    return __atomic_load_n(&grace.started, __ATOMIC_RELAXED) + 1;
+}
+
+uint64_t sgc_grace_done(void)
+{
+    return __atomic_load_n(&grace.done, __ATOMIC_ACQUIRE); /* pairs with the release in grace_finish */
+}
+
+static void grace_finish(uint64_t sequence)
+{
+    uint64_t done = __atomic_load_n(&grace.done, __ATOMIC_RELAXED);
+    while (done < sequence && !__atomic_compare_exchange_n(&grace.done, &done, sequence, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        ;
+}
+
+/* Runs one grace period on the calling thread, which is in no section. deadline_ns: 0 or absolute; -ETIMEDOUT leaves nothing done. */
+static int grace_run(const char *who, uint64_t limit_ns, uint64_t deadline_ns, uint64_t *n_stalls)
+{
+    const uint64_t sequence = __atomic_add_fetch(&grace.started, 1, __ATOMIC_SEQ_CST);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* F2 */
+    const int rc = sgc_sections_wait(1, who, limit_ns, deadline_ns, n_stalls);
+    if (rc < 0)
+        return rc;
+    urcu_bp_synchronize_rcu();
+    SGC_TSAN_ACQUIRE(&sgc_tsan_rest);
+    grace_finish(sequence);
+    return 0;
+}
+
+void sgc_grace_after_stop(void)
+{
+    grace_finish(__atomic_add_fetch(&grace.started, 1, __ATOMIC_SEQ_CST));
+}
+
+/* Next heap with a request that is fulfilled; marks it as being served. */
+static struct sgc_heap *grace_next_heap(void)
+{
+    struct sgc_heap *found = NULL;
+    sgc_lock_acquire(&sgc_threads_lock);
+    SGC_LIST_FOR_EACH (link, &sgc_heaps) {
+        struct sgc_heap *heap = SGC_LIST_ENTRY(link, struct sgc_heap, link);
+        uint64_t wanted = __atomic_load_n(&heap->grace_wanted, __ATOMIC_RELAXED);
+        if (wanted == 0 || wanted > sgc_grace_done())
+            continue;
+        /* A request that comes now is for a later stamp and stays. */
+        if (__atomic_compare_exchange_n(&heap->grace_wanted, &wanted, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+            found = heap;
+            __atomic_store_n(&heap->grace_pending, true, __ATOMIC_RELAXED);
+            break;
+        }
+    }
+    sgc_lock_acquire(&grace.lock);
+    grace.serving = found;
+    sgc_lock_release(&grace.lock);
+    sgc_lock_release(&sgc_threads_lock);
+    return found;
+}
+
+static void grace_serve_heaps(void)
+{
+    struct sgc_heap *heap;
+    while ((heap = grace_next_heap()) != NULL) {
+        bool more = true;
+        while (more) {
+            SGC_SECTION;
+            /* A switch at a stop in between took the request back with the strategy that made it. */
+            more = __atomic_load_n(&heap->grace_pending, __ATOMIC_RELAXED) && heap->ops->grace_elapsed(heap->self);
+        }
+        sgc_lock_acquire(&grace.lock);
+        grace.serving = NULL;
+        pthread_cond_broadcast(&grace.finished);
+        sgc_lock_release(&grace.lock);
+    }
+}
+
+/* The shortest limit of all open heaps: a grace period is everybody's. */
+static uint64_t grace_report_limit_ns(void)
+{
+    uint64_t limit_ns = 0;
+    sgc_lock_acquire(&sgc_threads_lock);
+    SGC_LIST_FOR_EACH (link, &sgc_heaps) {
+        const uint64_t heap_ns = SGC_LIST_ENTRY(link, struct sgc_heap, link)->stall_report_ns;
+        if (heap_ns && (limit_ns == 0 || heap_ns < limit_ns))
+            limit_ns = heap_ns;
+    }
+    sgc_lock_release(&sgc_threads_lock);
+    return limit_ns;
+}
+
+static void grace_count(uint64_t n_stalls)
+{
+    sgc_lock_acquire(&sgc_threads_lock);
+    SGC_LIST_FOR_EACH (link, &sgc_heaps) {
+        struct sgc_heap *heap = SGC_LIST_ENTRY(link, struct sgc_heap, link);
+        if (__atomic_load_n(&heap->grace_wanted, __ATOMIC_RELAXED) == 0)
+            continue;
+        __atomic_fetch_add(&heap->stats.n_grace_periods, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&heap->stats.n_stalls, n_stalls, __ATOMIC_RELAXED);
+    }
+    sgc_lock_release(&sgc_threads_lock);
+}
+
+static void *grace_main(void *unused)
+{
+    (void)unused;
+    while (sgc_thread_attach() < 0)
+        sgc_os_sleep_ns(1000000); /* no memory for the thread's record: requests wait, allocating threads help themselves (sgc_grace_wait) */
+    for (;;) {
+        sgc_lock_acquire(&grace.lock);
+        while (grace.wanted <= sgc_grace_done()) {
+            pthread_cond_wait(&grace.wake, &grace.lock.mutex);
+        }
+        sgc_lock_release(&grace.lock);
+        uint64_t n_stalls = 0;
+        grace_run(NULL, grace_report_limit_ns(), 0, &n_stalls);
+        grace_count(n_stalls);
+        sgc_lock_acquire(&grace.lock);
+        pthread_cond_broadcast(&grace.finished);
+        sgc_lock_release(&grace.lock);
+        grace_serve_heaps();
+    }
+    return NULL;
+}
+
+/* Lock GRACE is held. A refusal by the OS is met again at the next request; meanwhile sgc_grace_wait works without the thread. */
+static bool grace_thread_ensure(void)
+{
+    if (!grace.has_thread && sgc_os_thread_start(&grace.thread, "slabgc-grace", grace_main, NULL) == 0) {
+        pthread_detach(grace.thread);
+        grace.has_thread = true;
+    }
+    return grace.has_thread;
+}
+
+void sgc_grace_request(struct sgc_heap *heap, uint64_t stamp)
+{
+    uint64_t wanted = __atomic_load_n(&heap->grace_wanted, __ATOMIC_RELAXED);
+    while (wanted < stamp && !__atomic_compare_exchange_n(&heap->grace_wanted, &wanted, stamp, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        ;
+    sgc_lock_acquire(&grace.lock);
+    if (grace.wanted < stamp)
+        grace.wanted = stamp;
+    if (grace_thread_ensure())
+        pthread_cond_signal(&grace.wake);
+    sgc_lock_release(&grace.lock);
+}
+
+int sgc_grace_wait(uint64_t stamp, uint64_t timeout_ns)
+{
+    SGC_CHECK(sgc_context_.depth == 0);
+    const uint64_t deadline_ns = sgc_os_now_ns() + timeout_ns;
+    while (sgc_grace_done() < stamp) {
+        uint64_t n_stalls = 0;
+        const int rc = grace_run(NULL, timeout_ns, deadline_ns, &n_stalls);
+        grace_count(n_stalls);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+void sgc_grace_forget_heap(struct sgc_heap *heap)
+{
+    sgc_lock_acquire(&grace.lock);
+    while (grace.serving == heap)
+        pthread_cond_wait(&grace.finished, &grace.lock.mutex);
+    sgc_lock_release(&grace.lock);
+}
+
+struct sgc_lock *sgc_grace_lock_of_fork(void)
+{
+    return &grace.lock;
+}
+
+/* In a forked child the thread does not exist; the next request starts another. */
+void sgc_grace_after_fork_child(void)
+{
+    grace.has_thread = false;
+    grace.serving = NULL;
+    grace.wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+    grace.finished = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+}

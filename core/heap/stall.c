@@ -1,0 +1,84 @@
+/* stall.c - waiting for sections with eyes open: names the thread whose long section delays a stop or a grace period.
+ * Called by stop.c and grace.c before they ask liburcu for the grace period itself; safety rests on that call alone, what is read here is for
+ * reports: depth and n_sections of other threads, relaxed, may be a moment old. The thread's name is read under lock THREADS. */
+#include "core/heap/section.h"
+#include "core/os/clock.h"
+#include <errno.h>
+#include <sched.h>
+
+#define STALL_SPINS 64               /* yields before the first sleep */
+#define STALL_SLEEP_NS 50000         /* then polls at this period: short against any pause worth reporting */
+#define STALL_LIMIT_DEFAULT_NS 100000000
+
+static bool thread_is_in_section(const struct sgc_thread *thread)
+{
+    return !thread->dead && __atomic_load_n(&thread->context->depth, __ATOMIC_RELAXED) != 0;
+}
+
+static uint64_t thread_section(const struct sgc_thread *thread)
+{
+    return __atomic_load_n(&thread->context->n_sections, __ATOMIC_RELAXED);
+}
+
+/* Lock THREADS is held. Remembers the section that each thread is in now; returns how many are in one. */
+static unsigned sections_note(unsigned watcher)
+{
+    unsigned n = 0;
+    SGC_LIST_FOR_EACH (link, &sgc_threads) {
+        struct sgc_thread *thread = SGC_LIST_ENTRY(link, struct sgc_thread, link);
+        thread->watched_section[watcher] = UINT64_MAX;
+        if (thread->context == &sgc_context_ || !thread_is_in_section(thread))
+            continue;
+        thread->watched_section[watcher] = thread_section(thread);
+        n++;
+    }
+    return n;
+}
+
+/* Lock THREADS is held. Counts noted sections that still run; reports each of them once when report is set. */
+static unsigned sections_count(unsigned watcher, const char *who, uint64_t waited_ns, bool report, uint64_t *n_stalls)
+{
+    unsigned n = 0;
+    SGC_LIST_FOR_EACH (link, &sgc_threads) {
+        struct sgc_thread *thread = SGC_LIST_ENTRY(link, struct sgc_thread, link);
+        const uint64_t noted = thread->watched_section[watcher];
+        if (noted == UINT64_MAX || !thread_is_in_section(thread) || thread_section(thread) != noted)
+            continue;
+        n++;
+        if (!report || thread->reported_section == noted + 1)
+            continue;
+        thread->reported_section = noted + 1;
+        ++*n_stalls;
+        sgc_warn("%s%s%s waits for thread \"%s\" (tid %lld): in one section for more than %llu ms", watcher == 0 ? "a stop" : "a grace period",
+                 who ? " of heap " : "", who ? who : "", thread->name, (long long)thread->tid, (unsigned long long)(waited_ns / 1000000));
+    }
+    return n;
+}
+
+int sgc_sections_wait(unsigned watcher, const char *who, uint64_t limit_ns, uint64_t deadline_ns, uint64_t *n_stalls)
+{
+    if (limit_ns == 0)
+        limit_ns = STALL_LIMIT_DEFAULT_NS;
+    sgc_lock_acquire(&sgc_threads_lock);
+    unsigned n = sections_note(watcher);
+    sgc_lock_release(&sgc_threads_lock);
+    if (n == 0)
+        return 0;
+    const uint64_t began_ns = sgc_os_now_ns();
+    for (unsigned round = 0;; round++) {
+        const uint64_t now_ns = sgc_os_now_ns();
+        const bool late = now_ns - began_ns > limit_ns;
+        const bool expired = deadline_ns && now_ns >= deadline_ns;
+        sgc_lock_acquire(&sgc_threads_lock);
+        n = sections_count(watcher, who, now_ns - began_ns, late || expired, n_stalls);
+        sgc_lock_release(&sgc_threads_lock);
+        if (n == 0)
+            return 0;
+        if (expired)
+            return -ETIMEDOUT;
+        if (round < STALL_SPINS)
+            sched_yield();
+        else
+            sgc_os_sleep_ns(STALL_SLEEP_NS);
+    }
+}

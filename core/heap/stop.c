@@ -1,0 +1,100 @@
+/* stop.c - sections' slow ends, and stops: the moment when every thread is at rest and kept from entering a section.
+ * Called by section.h, collect.c, switch.c, walk.c, verify.c and heap_open.c. No polls, no parking: a thread meets a stop only when it enters a section.
+ *
+ * A stop is: take lock STOP, set the flag, wait one grace period (the argument stands in section.h). Threads that meet the flag wait on the lock. While one
+ * thread alone is attached (solo) there is nobody to wait for: attaching needs lock STOP. A stop is also a grace period, and is counted as one.
+ * Lock: STOP, outermost of all but RUNTIME; held for the length of the stop. */
+#include "core/heap/section.h"
+#include "core/os/clock.h"
+
+uint32_t sgc_stop_flag;
+char sgc_tsan_rest, sgc_tsan_resume;
+static struct sgc_lock stop_lock = SGC_LOCK_INIT(SGC_RANK_STOP, "stop");
+static struct sgc_context *stopper; /* context of the thread that holds lock STOP for a stop; atomic, compared only */
+
+SGC_NOINLINE void sgc_section_wait_for_stop(struct sgc_context *context)
+{
+    do {
+        urcu_bp_read_unlock();
+        __atomic_store_n(&context->depth, 0, __ATOMIC_RELAXED);
+        SGC_CHECK(__atomic_load_n(&stopper, __ATOMIC_RELAXED) != context); /* a section inside one's own stop */
+        sgc_lock_acquire(&stop_lock);
+        sgc_lock_release(&stop_lock);
+        __atomic_store_n(&context->depth, 1, __ATOMIC_RELAXED);
+        urcu_bp_read_lock();
+    } while (__atomic_load_n(&sgc_stop_flag, __ATOMIC_ACQUIRE)); /* pairs with the release in sgc_stop_end */
+}
+
+void sgc_enter_outermost_(void)
+{
+    sgc_section_begin(&sgc_context_);
+}
+
+void sgc_leave_outermost_(void)
+{
+    if (sgc_unlikely(sgc_context_.depth != 1))
+        sgc_panic("sgc_leave: the thread is in no section");
+    sgc_section_end(&sgc_context_);
+}
+
+void sgc_stop_lock(void)
+{
+    sgc_lock_acquire(&stop_lock);
+}
+
+void sgc_stop_unlock(void)
+{
+    sgc_lock_release(&stop_lock);
+}
+
+struct sgc_lock *sgc_stop_lock_of_fork(void)
+{
+    return &stop_lock;
+}
+
+/* Lock STOP is held. joining: the caller is about to attach, so even a solo thread must be waited for. */
+void sgc_stop_begin_locked(struct sgc_stop *stop, struct sgc_heap *heap, bool joining)
+{
+    stop->began_ns = sgc_os_now_ns();
+    __atomic_store_n(&stopper, &sgc_context_, __ATOMIC_RELAXED);
+    if (!sgc_solo || joining) {
+        __atomic_store_n(&sgc_stop_flag, 1, __ATOMIC_SEQ_CST); /* pairs with the load in sgc_section_begin */
+        uint64_t n_stalls = 0;
+        sgc_sections_wait(0, heap ? heap->name : NULL, heap ? heap->stall_report_ns : 0, 0, &n_stalls);
+        urcu_bp_synchronize_rcu();
+        if (heap)
+            __atomic_fetch_add(&heap->stats.n_stalls, n_stalls, __ATOMIC_RELAXED);
+    }
+    SGC_TSAN_ACQUIRE(&sgc_tsan_rest);
+    stop->stopped_ns = sgc_os_now_ns();
+    sgc_grace_after_stop();
+}
+
+void sgc_stop_begin(struct sgc_stop *stop, struct sgc_heap *heap)
+{
+    if (sgc_unlikely(sgc_context_.depth != 0))
+        sgc_panic("a stop was asked for inside a section (collect, walk, verify, close and switch are calls for threads at rest)");
+    sgc_lock_acquire(&stop_lock);
+    sgc_stop_begin_locked(stop, heap, false);
+}
+
+/* Leaves lock STOP held. */
+uint64_t sgc_stop_end_locked(struct sgc_stop *stop)
+{
+    SGC_TSAN_RELEASE(&sgc_tsan_resume);
+    __atomic_store_n(&stopper, NULL, __ATOMIC_RELAXED);
+    __atomic_store_n(&sgc_stop_flag, 0, __ATOMIC_RELEASE); /* pairs with the acquire loads on section entry */
+    return sgc_os_now_ns() - stop->began_ns;
+}
+
+uint64_t sgc_stop_end(struct sgc_stop *stop)
+{
+    const uint64_t pause_ns = sgc_stop_end_locked(stop);
+    sgc_lock_release(&stop_lock);
+    return pause_ns;
+}
+
+bool sgc_stop_is_mine(void)
+{
+    return __atomic_load_n(&stopper, __ATOMIC_RELAXED) == &sgc_context_;
+}

@@ -1,0 +1,112 @@
+/* store.c - the store family's slow paths, and root cells.
+ * Called by the inline barrier (store.h) on a hit or at rest. Each call runs in a section, checks its operands, and lets the strategy do the rest; an owner whose
+ * state byte asks for nothing gets the plain atomic form. Never blocks, never collects.
+ * A root cell is a hold kept in a cell: no registration, and its referent is a root by its count. */
+#include "core/heap/section.h"
+
+static SGC_COLD void store_foreign(const void *pointer, const char *role)
+{
+    sgc_panic("store: %s %p is not an object of any heap", role, pointer);
+}
+
+/* The heap of a valid operand; panics with fixed text otherwise. */
+static inline struct sgc_cache *store_cache(const void *object, const char *role)
+{
+    if (sgc_unlikely(!sgc_arena_contains(object)))
+        store_foreign(object, role);
+    const struct sgc_slab *slab = sgc_slab_head(sgc_slab_of(object));
+    if (sgc_unlikely(!slab->class_))
+        store_foreign(object, role);
+    return slab->class_->cache;
+}
+
+static inline struct sgc_heap *store_check_owner(const void *owner)
+{
+    if (sgc_unlikely(!sgc_is_object(owner)))
+        sgc_panic("store: the owner is %s", owner ? "an immediate" : "NULL");
+    return store_cache(owner, "owner")->heap;
+}
+
+static inline void store_check_value(const struct sgc_heap *heap, const void *owner, const void *value)
+{
+    if (!sgc_is_object(value))
+        return;
+    const struct sgc_cache *cache = store_cache(value, "value");
+    if (sgc_unlikely(cache->heap != heap))
+        sgc_panic("cross-heap store: owner %p of heap %s, value %p of heap %s", owner, sgc_heap_name(heap), value, sgc_heap_name(cache->heap));
+}
+
+/* Does a store into this owner concern its strategy? */
+static inline bool store_hits(const struct sgc_heap *heap, const void *owner)
+{
+    return __atomic_load_n(sgc_state_byte(&sgc_counts, owner), __ATOMIC_RELAXED) & heap->ops->store_mask;
+}
+
+void sgc_store_slow_(void *owner, void **field, void *value)
+{
+    SGC_SHORT_SECTION_BEGIN(context);
+    struct sgc_heap *heap = store_check_owner(owner);
+    store_check_value(heap, owner, value);
+    if (store_hits(heap, owner))
+        heap->ops->store(heap->self, owner, field, value);
+    else
+        __atomic_store_n(field, value, __ATOMIC_RELEASE); /* pairs with the acquire of sgc_get */
+    SGC_SHORT_SECTION_END(context);
+}
+
+void *sgc_store_exchange_(void *owner, void **field, void *value)
+{
+    SGC_SHORT_SECTION_BEGIN(context);
+    struct sgc_heap *heap = store_check_owner(owner);
+    store_check_value(heap, owner, value);
+    void *old;
+    if (store_hits(heap, owner)) {
+        old = heap->ops->exchange(heap->self, owner, field, value);
+    } else {
+        old = __atomic_exchange_n(field, value, __ATOMIC_ACQ_REL);
+        /* Fields carry no claim here; the caller's hold is made inside the section, before anything can notice a death. */
+        if (sgc_is_object(old))
+            sgc_count_increment(&sgc_counts, old, sgc_solo);
+    }
+    SGC_SHORT_SECTION_END(context);
+    return old;
+}
+
+bool sgc_store_compare_(void *owner, void **field, void *expected, void *desired)
+{
+    SGC_SHORT_SECTION_BEGIN(context);
+    struct sgc_heap *heap = store_check_owner(owner);
+    store_check_value(heap, owner, desired);
+    bool stored;
+    if (store_hits(heap, owner))
+        stored = heap->ops->compare_exchange(heap->self, owner, field, expected, desired);
+    else
+        stored = __atomic_compare_exchange_n(field, &expected, desired, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    SGC_SHORT_SECTION_END(context);
+    return stored;
+}
+
+void sgc_store_bulk_(void *owner, void **fields, void *const *values, size_t n)
+{
+    SGC_SHORT_SECTION_BEGIN(context);
+    struct sgc_heap *heap = store_check_owner(owner);
+    for (size_t i = 0; i < n; i++) {
+        store_check_value(heap, owner, values[i]);
+        sgc_store_(owner, &fields[i], values[i]);
+    }
+    SGC_SHORT_SECTION_END(context);
+}
+
+void *sgc_root_xchg(struct sgc_root *root, void *value)
+{
+    SGC_SHORT_SECTION_BEGIN(context);
+    sgc_hold(value);
+    void *old = __atomic_exchange_n(&root->reference, value, __ATOMIC_ACQ_REL); /* pairs with the acquire of sgc_root_get */
+    SGC_SHORT_SECTION_END(context);
+    return old;
+}
+
+void sgc_root_set(struct sgc_root *root, void *value)
+{
+    sgc_drop(sgc_root_xchg(root, value));
+}

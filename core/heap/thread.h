@@ -1,0 +1,26 @@
+/* thread.h - what thread.c and stop.c share with fork.c, heap_open.c and each other. */
+#ifndef SLABGC_CORE_HEAP_THREAD_H
+#define SLABGC_CORE_HEAP_THREAD_H
+
+#include "core/heap/heap.h"
+
+extern uint8_t sgc_store_mask; /* union of the open heaps' masks; changes at a stop, copied into every context */
+
+int sgc_process_init(struct sgc_error *error); /* idempotent, any thread: arena, exit key, fork handlers */
+unsigned sgc_thread_count(void);
+void sgc_thread_bury_after_fork(struct sgc_thread *thread);
+
+/* Lock STOP apart from a stop, and stops under it. */
+void sgc_stop_lock(void);
+void sgc_stop_unlock(void);
+void sgc_stop_begin_locked(struct sgc_stop *stop, struct sgc_heap *heap, bool joining);
+uint64_t sgc_stop_end_locked(struct sgc_stop *stop);
+
+/* fork.c takes every lock of core in rank order. */
+struct sgc_lock *sgc_stop_lock_of_fork(void);
+struct sgc_lock *sgc_grace_lock_of_fork(void);
+void sgc_grace_after_fork_child(void);
+void sgc_count_before_fork(void);
+void sgc_count_after_fork(int in_child);
+
+#endif
