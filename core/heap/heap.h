@@ -30,7 +30,9 @@ struct sgc_heap_setup {
     uint64_t stall_report_ns;                 /* name a section that delays a stop or grace period for longer */
     /* Config of a cache by name; 0, or a negative errno with error filled. NULL: defaults. */
     int (*cache_config)(void *arg, const char *heap, const char *cache, struct sgc_cache_config *out, struct sgc_error *error);
-    void *cache_config_arg;
+    /* The heap closes: called once, first of all, at rest with no lock held; whoever keeps it in a list takes it out. NULL: nobody does. */
+    void (*closing)(void *arg, struct sgc_heap *heap);
+    void *cache_config_arg; /* of both */
 };
 
 /* One weak handle; linked by object in the heap's weak table. */
@@ -63,7 +65,8 @@ struct sgc_finalizer_queue {
     size_t n_reserved;    /* finalizable objects alive */
     pthread_cond_t wake;
     pthread_t thread;
-    bool has_thread, stopping, running;
+    bool has_thread, stopping;
+    bool lost_thread;     /* a forked child: the thread it had is to be started again */
 };
 
 struct sgc_pacer {
@@ -80,7 +83,8 @@ struct sgc_shrinker {
     void *arg;
     uint64_t pass;              /* last round of sgc_shrinkers_run that came by; heap lock, as all here */
     pthread_t runner;           /* the thread inside shrink, while running */
-    bool running, doomed;       /* doomed: unregistered meanwhile */
+    bool running, doomed;       /* doomed: unregistered; kept only while it runs */
+    bool runner_frees;          /* unregistered from inside shrink: nobody waits */
     pthread_cond_t idle;
 };
 
@@ -98,6 +102,7 @@ struct sgc_heap {
     struct sgc_budget budget;
     struct sgc_lock lock; /* rank HEAP: caches, shrinkers, pace */
     struct sgc_list caches, shrinkers;
+    uint64_t shrinker_pass;     /* rounds of sgc_shrinkers_run */
     struct sgc_cache *ephemerons; /* created on first use */
     struct sgc_pacer pacer;
     struct sgc_weak_table weak;
@@ -225,9 +230,8 @@ void sgc_weak_table_fini(struct sgc_heap *heap); /* frees the table and entries;
 /* The object dies or is queued for its finalizer: clears its weak references, breaks ephemerons with this key (their values are decremented under
  * SGC_CAP_COUNTS_REFERENCES), takes a dying ephemeron out of its key's list. Cheap when SGC_STATE_WATCHED is off and it is no ephemeron. */
 void sgc_weak_bury(struct sgc_heap *heap, void *object);
+/* At a stop: each ephemeron whose key this is. visit may break none of them. */
 void sgc_ephemerons_of(void *key, void (*visit)(void *arg, void *ephemeron, void *value), void *arg);
-/* Tracing: calls visit for each ephemeron of the heap with key and value set, at a stop. */
-void sgc_ephemerons_visit(struct sgc_heap *heap, void (*visit)(void *arg, struct sgc_ephemeron *ephemeron), void *arg);
 
 /* ---- finalize.c, finalize_order.c */
 int sgc_finalizer_queue_init(struct sgc_finalizer_queue *queue);

@@ -1,0 +1,267 @@
+/* verify.c - checks every invariant of a heap, at a stop: regions, caches, debug checks, then what this layer promises,
+ * then the strategy's own. Called by programs (sgc_heap_verify), by stress modes and by tests. Reports the first
+ * violation, each with a text of its own; a test for each corrupts exactly that invariant. References of a dead object
+ * that the collector has claimed are not looked at: it is on its way out and its claims are given back. A dead object
+ * that nobody noticed yet is treated as live, and so may refer to objects that are not reclaimed only. Locks: none of
+ * its own; at a stop. */
+#include "core/heap/verify.h"
+
+#include "core/heap/section.h"
+#include "core/heap/trace.h"
+#include "core/heap/weak_table.h"
+#include "core/os/pages.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static SGC_COLD void verify_note(struct sgc_verify *verify, const char *where, const char *format, va_list args)
+{
+    char text[SGC_ERROR_MESSAGE_BYTES / 2];
+    if (verify->rc != 0)
+        return;
+    vsnprintf(text, sizeof(text), format, args);
+    verify->rc = sgc_error_set(verify->error, -EUCLEAN, "heap %s: %s%s", verify->heap->name, where, text);
+}
+
+void sgc_verify_fail(struct sgc_verify *verify, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    verify_note(verify, "", format, args);
+    va_end(args);
+}
+
+void sgc_verify_fail_object(struct sgc_verify *verify, const void *object, const char *format, ...)
+{
+    char where[160];
+    va_list args;
+    snprintf(where, sizeof(where), "cache %s: object #%llu: ", sgc_object_cache(object)->name,
+             (unsigned long long)sgc_id(object));
+    va_start(args, format);
+    verify_note(verify, where, format, args);
+    va_end(args);
+}
+
+static uint8_t verify_count_byte(const void *object)
+{
+    return *sgc_count_byte(&sgc_counts, object);
+}
+
+enum sgc_verify_target sgc_verify_target(const struct sgc_heap *heap, const void *address)
+{
+    if (!sgc_arena_contains(address) || (uintptr_t)address % SGC_GRANULE_BYTES != 0)
+        return SGC_TARGET_NONE;
+    const struct sgc_slab *slab = sgc_slab_of(address);
+    if (slab->back_slabs != 0 || !slab->class_)
+        return SGC_TARGET_NONE;
+    const unsigned granule = sgc_slab_granule(address);
+    const uint64_t bit = UINT64_C(1) << (granule & 63);
+    if (slab->slot_bytes == 0 ? granule != 0 : !(slab->class_->slot_mask[granule / 64] & bit))
+        return SGC_TARGET_NONE;
+    if (slab->class_->cache->heap != heap)
+        return SGC_TARGET_FOREIGN;
+    const uint64_t free =
+        sgc_slab_words(slab, SGC_KIND_FREE)[granule / 64] | sgc_slab_words(slab, SGC_KIND_REMOTE)[granule / 64];
+    if (free & bit)
+        return SGC_TARGET_RECLAIMED;
+    return verify_count_byte(address) == SGC_COUNT_DEAD ? SGC_TARGET_DEAD : SGC_TARGET_LIVE;
+}
+
+/* ---- slabs: metadata of free slots */
+
+struct verify_cache {
+    struct sgc_verify *verify;
+    struct sgc_cache *cache;
+    uint64_t n_used;
+};
+
+static void verify_free_counts(struct sgc_verify *verify, const struct sgc_slab *slab, const uint64_t *used)
+{
+    const uint8_t *counts = sgc_byte_at(SGC_KIND_COUNT, sgc_slab_start(slab));
+    const unsigned n = slab->slot_bytes ? SGC_SLAB_GRANULES : 1;
+    for (unsigned granule = 0; granule < n; granule++) {
+        if (counts[granule] != 0 && !(used[granule / 64] >> (granule & 63) & 1)) {
+            sgc_verify_fail_object(verify, sgc_slab_object(slab, granule / 64, granule & 63),
+                                   "the count byte of a free slot is %u", counts[granule]);
+            return;
+        }
+    }
+}
+
+static void verify_free_marks(struct sgc_verify *verify, const struct sgc_slab *slab, const uint64_t *used)
+{
+    const uint64_t *marks = sgc_slab_words(slab, SGC_KIND_MARK);
+    for (unsigned word = 0; word < (slab->slot_bytes ? SGC_SLAB_WORDS : 1); word++) {
+        if (marks[word] & ~used[word]) {
+            sgc_verify_fail_object(verify, sgc_slab_object(slab, word, sgc_ctz64(marks[word] & ~used[word])),
+                                   "the mark of a free slot is set");
+            return;
+        }
+    }
+}
+
+static void verify_slab(void *arg, struct sgc_slab *slab)
+{
+    struct verify_cache *at = arg;
+    struct sgc_verify *verify = at->verify;
+    uint64_t used[SGC_SLAB_WORDS];
+    sgc_slab_used_words(slab, used);
+    for (unsigned word = 0; word < SGC_SLAB_WORDS; word++)
+        at->n_used += sgc_popcount64(used[word]);
+    verify_free_counts(verify, slab, used);
+    if (slab->kinds & SGC_KIND_BIT(SGC_KIND_MARK))
+        verify_free_marks(verify, slab, used);
+    if (at->cache->managed_manual)
+        return;
+    const size_t number = sgc_slab_number(slab);
+    const size_t first = verify->n_slabs == 0 || number < verify->first_slab ? number : verify->first_slab;
+    const size_t end = verify->n_slabs == 0 || number >= verify->first_slab + verify->n_slabs
+                           ? number + 1
+                           : verify->first_slab + verify->n_slabs;
+    verify->first_slab = first;
+    verify->n_slabs = end - first;
+}
+
+static void verify_caches(struct sgc_verify *verify)
+{
+    SGC_LIST_FOR_EACH (link, &verify->heap->caches) {
+        struct verify_cache at = {.verify = verify, .cache = SGC_LIST_ENTRY(link, struct sgc_cache, heap_link)};
+        if (verify->rc == 0)
+            verify->rc = sgc_cache_verify(at.cache, verify->error);
+        if (verify->rc == 0 && at.cache->debug)
+            verify->rc = sgc_debug_verify(at.cache, verify->error);
+        if (verify->rc != 0)
+            return;
+        sgc_cache_visit_slabs(at.cache, verify_slab, &at);
+        const uint64_t n_live = sgc_cache_n_live(at.cache);
+        if (n_live != at.n_used)
+            sgc_verify_fail(verify, "cache %s: %llu slots are in use, but it counts %llu live objects", at.cache->name,
+                            (unsigned long long)at.n_used, (unsigned long long)n_live);
+    }
+}
+
+/* ---- references and counts */
+
+static uint32_t *verify_incoming(const struct sgc_verify *verify, const void *object)
+{
+    const size_t slab = sgc_slab_number(sgc_slab_of(object)) - verify->first_slab;
+    return &verify->incoming[slab * SGC_SLAB_GRANULES + sgc_slab_granule(object)];
+}
+
+static void verify_place(void *visitor, void **place)
+{
+    struct sgc_verify *verify = visitor;
+    void *target = *place;
+    const size_t offset =
+        (size_t)((char *)place -
+                 (char *)verify->object); /* of a declared field; a trace callback may give a place elsewhere */
+    if (!sgc_is_object(target))
+        return;
+    switch (sgc_verify_target(verify->heap, target)) {
+    case SGC_TARGET_NONE:
+        sgc_verify_fail_object(verify, verify->object, "the reference at byte %zu points to no object", offset);
+        return;
+    case SGC_TARGET_FOREIGN:
+        sgc_verify_fail_object(verify, verify->object, "the reference at byte %zu points into heap %s", offset,
+                               sgc_object_heap(target)->name);
+        return;
+    case SGC_TARGET_RECLAIMED:
+        sgc_verify_fail_object(verify, verify->object, "the reference at byte %zu points to a reclaimed object",
+                               offset);
+        return;
+    case SGC_TARGET_DEAD:
+        sgc_verify_fail_object(verify, verify->object, "the reference at byte %zu points to a dead object", offset);
+        return;
+    case SGC_TARGET_LIVE:
+        if (verify->incoming && !sgc_object_cache(target)->managed_manual)
+            ++*verify_incoming(verify, target);
+    }
+}
+
+static void verify_object(void *arg, void *object)
+{
+    struct sgc_verify *verify = arg;
+    const struct sgc_cache *cache = sgc_object_cache(object);
+    const uint8_t state = *sgc_state_byte(&sgc_counts, object), fixed = SGC_STATE_COUNTED | SGC_STATE_DEFER;
+    if (verify->rc != 0 || verify_count_byte(object) == SGC_COUNT_DEAD)
+        return;
+    if ((state & fixed) != (cache->new_state & fixed))
+        sgc_verify_fail_object(verify, object, "its state byte is 0x%02x, a new object's 0x%02x: core's bits differ",
+                               state, cache->new_state);
+    if ((state & SGC_STATE_WATCHED) && !sgc_weak_entry_find(&verify->heap->weak, object))
+        sgc_verify_fail_object(verify, object, "it is watched, but nothing names it weakly");
+    if (!cache->has_references)
+        return;
+    verify->object = object;
+    sgc_object_visit(object, verify_place, verify);
+}
+
+static void verify_object_count(void *arg, void *object)
+{
+    struct sgc_verify *verify = arg;
+    const uint64_t count = sgc_counts.value(object);
+    if (verify->rc == 0 && count < *verify_incoming(verify, object)) /* UINT64_MAX when dead */
+        sgc_verify_fail_object(verify, object, "its count is %llu, but %u references and claims lead to it",
+                               (unsigned long long)count, *verify_incoming(verify, object));
+}
+
+static void verify_queue_claims(struct sgc_verify *verify)
+{
+    const struct sgc_finalizer_queue *queue = &verify->heap->finalizers;
+    for (size_t i = 0; i < queue->n; i++) {
+        const void *object = queue->objects[(queue->head + i) % queue->capacity];
+        if (!sgc_object_cache(object)->managed_manual)
+            ++*verify_incoming(verify, object);
+    }
+}
+
+static void verify_objects(struct sgc_verify *verify)
+{
+    const size_t bytes = verify->n_slabs * SGC_SLAB_GRANULES * sizeof(*verify->incoming);
+    const bool recount = sgc_counts_references(verify->heap) && verify->n_slabs > 0;
+    if (recount && !(verify->incoming = sgc_os_map(bytes))) { /* touched only where there are objects */
+        verify->rc = sgc_error_set(verify->error, -ENOMEM, "heap %s: no memory to count its references again",
+                                   verify->heap->name);
+        return;
+    }
+    sgc_heap_walk_stopped(verify->heap, false, verify_object, verify);
+    if (recount) {
+        verify_queue_claims(verify);
+        sgc_heap_walk_stopped(verify->heap, false, verify_object_count, verify);
+        sgc_os_unmap(verify->incoming, bytes);
+    }
+}
+
+/* ---- the whole */
+
+int sgc_heap_verify_stopped(struct sgc_heap *heap, struct sgc_error *error)
+{
+    struct sgc_verify verify = {.heap = heap, .error = error};
+    if (heap->trace)
+        sgc_verify_fail(&verify, "a trace was begun and not swept");
+    if (verify.rc == 0)
+        verify.rc = sgc_region_verify(error);
+    if (verify.rc == 0)
+        verify_caches(&verify);
+    if (verify.rc == 0)
+        sgc_verify_tables(&verify);
+    if (verify.rc == 0)
+        verify_objects(&verify);
+    if (verify.rc == 0)
+        verify.rc = heap->ops->verify(heap->self, error);
+    return verify.rc;
+}
+
+int sgc_heap_verify(struct sgc_heap *heap, struct sgc_error *error)
+{
+    struct sgc_stop stop;
+    if (sgc_unlikely(sgc_context_.depth != 0))
+        sgc_panic("sgc_heap_verify: called inside a section");
+    if (!sgc_context_.thread)
+        sgc_section_attach();
+    sgc_stop_begin(&stop, heap);
+    sgc_heap_flush(heap);
+    const int rc = sgc_heap_verify_stopped(heap, error);
+    sgc_stop_end(&stop);
+    return rc;
+}
