@@ -30,9 +30,10 @@ static inline void alloc_publish(struct sgc_cache *cache, void *object, uint8_t 
 }
 
 /* Types with a constructor, a finalizer, debug checks or no death. NULL: the slot went back. */
-static SGC_NOINLINE void *alloc_special(struct sgc_cache *cache, void *object, size_t bytes, const void *site)
+static SGC_NOINLINE void *alloc_special(struct sgc_cache *cache, void *object, const void *site)
 {
     const struct sgc_type *type = cache->type;
+    const size_t bytes = sgc_object_bytes(object);
     if (type->finalize && sgc_finalizer_reserve(cache->heap) < 0) {
         sgc_slot_free(object);
         return NULL;
@@ -59,7 +60,7 @@ static void *alloc_take(struct sgc_cache *cache, struct sgc_class *class_, size_
         return object;
     object = sgc_front_refill(class_);
     if (object)
-        sgc_pacer_allocated(cache->heap, (uint64_t)(sgc_front_of(class_)->n + 1) * class_->slot_bytes);
+        sgc_pacer_allocated(cache->heap, class_->slot_bytes ? (uint64_t)(sgc_front_of(class_)->n + 1) * class_->slot_bytes : sgc_object_bytes(object));
     return object;
 }
 
@@ -135,9 +136,9 @@ void *sgc_new(struct sgc_cache *cache)
         object = alloc_slow(cache, cache->classes[0], 0, outermost_);
     if (sgc_likely(object)) {
         if (sgc_unlikely(cache->special)) {
-            object = alloc_special(cache, object, cache->classes[0]->object_bytes, __builtin_return_address(0));
+            object = alloc_special(cache, object, __builtin_return_address(0));
         } else {
-            alloc_zero(object, cache->classes[0]->object_bytes);
+            alloc_zero(object, cache->classes[0]->object_bytes); /* 0 for large objects, whose pages are zero already */
             alloc_publish(cache, object, 1);
         }
     }
@@ -153,20 +154,17 @@ void *sgc_new_n(struct sgc_cache *cache, size_t n)
     }
     size_t bytes = 0;
     struct sgc_class *class_ = sgc_class_for(cache, n, &bytes);
-    if (sgc_unlikely(!class_ && bytes == 0)) {
-        errno = EOVERFLOW;
-        return NULL;
-    }
+    if (sgc_unlikely(!class_ && bytes == 0))
+        return NULL; /* errno says which: too large, or no memory for a new size class */
     SGC_SHORT_SECTION_BEGIN(context);
     void *object = class_ ? sgc_front_pop(sgc_front_of(class_)) : NULL;
     if (!object)
         object = alloc_slow(cache, class_, bytes, outermost_);
     if (sgc_likely(object)) {
-        const size_t zero_bytes = class_ ? class_->object_bytes : 0; /* a large object's pages are zero already */
         if (sgc_unlikely(cache->special)) {
-            object = alloc_special(cache, object, class_ ? zero_bytes : sgc_object_bytes(object), __builtin_return_address(0));
+            object = alloc_special(cache, object, __builtin_return_address(0));
         } else {
-            alloc_zero(object, zero_bytes);
+            alloc_zero(object, class_ ? class_->object_bytes : 0);
             alloc_publish(cache, object, 1);
         }
     }
