@@ -1,11 +1,11 @@
 /* fork.c - fork() in a process with heaps. Installed once by thread.c.
- * fork stops no thread: the handlers take every lock of core in rank order (LIFE and STOP first, so that no heap comes or goes and no stop is under way), then liburcu's own. Records that threads write
- * without a lock are whole at every instruction, because an entry is written before the count that covers it: windows, hold stacks, deferred
- * decrements, candidate and retire buffers.
- * In the child one thread is left. The others' sections are over; their holds stay (C structs and hold stacks survived, in memory); what their sections had deferred is
- * applied, their windows and slabs go to the idle fronts, their strategy records to the heap. Each heap's first collection is full. The grace thread and finalizer
- * threads start again on the next need.
- * Collecting after fork copies no payload page that it does not write: marks, counts and free bits lie beside the slots. */
+ * The handlers take every lock of core in rank order, bring all other threads to rest (a stop that lasts for the length of the fork), then call liburcu's own. So the
+ * child finds nothing half done: no death between its claim and its reclaim, no slot between a slab and a window.
+ * The one exception is a thread that forks inside a section of its own: a stop would wait for itself, so it forks with the locks alone. The lists that threads
+ * write without a lock are whole then too (entry before count), but a death that another thread was handling stays unfinished in the child: a leak there.
+ * In the child one thread is left. The others' sections are over; their holds stay, in C structs and on hold stacks; what they had deferred is applied, their windows and
+ * slabs go to the idle fronts, their strategy records to the heap. Each heap's first collection is full. The grace thread and finalizer threads start again on the
+ * next need. Collecting after fork copies no payload page that it does not write: marks, counts and free bits lie beside the slots. */
 #include "core/heap/section.h"
 #include "core/heap/thread.h"
 #include "core/os/meta.h"
@@ -42,11 +42,19 @@ static struct sgc_lock *pick_stats(struct sgc_heap *heap)
     return &heap->stats_lock;
 }
 
+static struct {
+    struct sgc_stop stop;
+    bool stopped;
+} forking; /* between prepare and parent or child; lock STOP */
+
 /* LIFE first: the lists of heaps and strategies' locks, walked here, change only under it. */
 static void fork_prepare(void)
 {
     sgc_lock_before_fork(&sgc_life_lock);
     sgc_lock_before_fork(sgc_stop_lock_of_fork());
+    forking.stopped = sgc_context_.depth == 0;
+    if (forking.stopped)
+        sgc_stop_begin_locked(&forking.stop, NULL, false);
     heap_locks(lock_before, pick_heap, 0);
     sgc_strategy_locks_before_fork();
     sgc_lock_before_fork(&sgc_threads_lock);
@@ -74,6 +82,8 @@ static void fork_release(int in_child)
     sgc_lock_after_fork(&sgc_threads_lock, in_child);
     sgc_strategy_locks_after_fork(in_child);
     heap_locks(sgc_lock_after_fork, pick_heap, in_child);
+    if (forking.stopped)
+        sgc_stop_end_locked(&forking.stop);
     sgc_lock_after_fork(sgc_stop_lock_of_fork(), in_child);
     sgc_lock_after_fork(&sgc_life_lock, in_child);
     sgc_events_after_fork(in_child);

@@ -188,11 +188,12 @@ unsigned sgc_thread_count(void)
     return n_threads;
 }
 
-/* In a forked child, at a stop in effect (one thread exists): ends the record of a thread that does not. Its holds on the hold stack stay, as its C
- * structs do; its unfinished section is over, so what it deferred is due. */
+/* In a forked child, in a section of its only thread: ends the record of a thread that does not exist here. Its holds stay, on its hold stack too. */
 void sgc_thread_bury_after_fork(struct sgc_thread *thread)
 {
     thread->dead = true;
+    thread->applying = false;
+    sgc_deferred_apply(thread);
     thread_detach_cells(thread);
     thread_unlink(thread);
 }
