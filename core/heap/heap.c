@@ -228,6 +228,8 @@ int sgc_heap_close(struct sgc_heap *heap, struct sgc_error *error)
         sgc_panic("sgc_heap_close: called inside a section");
     if (!heap)
         return 0;
+    if (heap->setup.closing)
+        heap->setup.closing(heap->setup.cache_config_arg, heap);
     if (!sgc_context_.thread)
         sgc_section_attach();
     sgc_finalizer_thread_stop(heap);

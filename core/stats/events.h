@@ -18,7 +18,7 @@ enum sgc_event_kind {
     SGC_EVENT_LIMIT,             /* memory limit in bytes; bytes held; bytes wanted */
     SGC_EVENT_EMERGENCY,         /* bytes wanted; bytes held */
     SGC_EVENT_SWITCH,            /* name: the new strategy's; stop in ns; objects live */
-    SGC_EVENT_RELOAD,            /* name: empty; values that changed */
+    SGC_EVENT_RELOAD,            /* name: empty; heaps whose values changed */
     SGC_EVENT_STRATEGY_LOADED,   /* name: the strategy's; ABI major; ABI minor; capabilities */
     SGC_N_EVENT_KINDS
 };
