@@ -25,11 +25,13 @@ static void heap_relist(struct sgc_heap *heap)
  * object has state 0, so what dies on the way is passed over. */
 static void recount_object(void *arg, void *object)
 {
-    struct sgc_heap *heap = arg;
+    (void)arg;
     if (!(__atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED) & SGC_STATE_COUNTED))
         return;
+    if (*sgc_count_byte(&sgc_counts, object) == SGC_COUNT_DEAD)
+        return; /* claimed: its strategy is not done with it */
     sgc_count_increment(&sgc_counts, object, true);
-    heap->ops->decrement(heap->self, object);
+    sgc_decrement_now(object); /* which knows objects of manual types */
 }
 
 void sgc_collect_stopped(struct sgc_heap *heap, enum sgc_collect_kind kind)

@@ -20,6 +20,7 @@ static struct {
     bool has_thread;
     struct sgc_heap *serving; /* heap whose strategy the thread is calling */
     uint64_t wanted;          /* highest stamp requested; lock */
+    bool requested;           /* since the thread last looked; a stop or a waiter may have reached `wanted` before it does; lock */
     uint64_t started, done;   /* atomic */
 } grace = {.lock = SGC_LOCK_INIT(SGC_RANK_GRACE, "grace"), .wake = PTHREAD_COND_INITIALIZER, .finished = PTHREAD_COND_INITIALIZER};
 
@@ -135,13 +136,17 @@ static void *grace_main(void *unused)
         sgc_os_sleep_ns(1000000); /* no memory for the thread's record: requests wait, allocating threads help themselves (sgc_grace_wait) */
     for (;;) {
         sgc_lock_acquire(&grace.lock);
-        while (grace.wanted <= sgc_grace_done()) {
+        while (!grace.requested && grace.wanted <= sgc_grace_done()) {
             pthread_cond_wait(&grace.wake, &grace.lock.mutex);
         }
+        grace.requested = false;
+        const bool due = grace.wanted > sgc_grace_done();
         sgc_lock_release(&grace.lock);
         uint64_t n_stalls = 0;
-        grace_run(NULL, grace_report_limit_ns(), 0, &n_stalls);
-        grace_count(n_stalls);
+        if (due) {
+            grace_run(NULL, grace_report_limit_ns(), 0, &n_stalls);
+            grace_count(n_stalls);
+        }
         sgc_lock_acquire(&grace.lock);
         pthread_cond_broadcast(&grace.finished);
         sgc_lock_release(&grace.lock);
@@ -168,6 +173,7 @@ void sgc_grace_request(struct sgc_heap *heap, uint64_t stamp)
     sgc_lock_acquire(&grace.lock);
     if (grace.wanted < stamp)
         grace.wanted = stamp;
+    grace.requested = true;
     if (grace_thread_ensure())
         pthread_cond_signal(&grace.wake);
     sgc_lock_release(&grace.lock);
