@@ -1,0 +1,149 @@
+/* cascade.c - see cascade.h.
+ * Called by refcount (at the end of sections), by rcu (after grace periods), by collect.c and garbage.c (at a stop).
+ * Re-entrance: host->bury may call ops->decrement for the value of an ephemeron, which adds to the cascade that runs; nothing recurses.
+ * The end of an object: claim (count 0 -> dead), bury (weak references, ephemerons; a finalizer gives it another life), its children's claims, its place among the
+ * candidates, its slot. */
+#include "plugins/counting/cascade.h"
+
+#include "plugins/counting/counting.h"
+
+#define CHUNK_OBJECTS 510 /* with the header: 4 KiB */
+
+struct sgc_cascade_chunk {
+    struct sgc_cascade_chunk *below;
+    size_t n;
+    void *objects[CHUNK_OBJECTS];
+};
+
+/* Makes sure that one more object fits. */
+static bool cascade_reserve(const struct sgc_host *host, struct sgc_cascade *cascade)
+{
+    if (cascade->top ? cascade->top->n < CHUNK_OBJECTS : cascade->n_first < SGC_CASCADE_FIRST)
+        return true;
+    struct sgc_cascade_chunk *chunk = cascade->spare;
+    cascade->spare = NULL;
+    if (!chunk)
+        chunk = host->alloc(sizeof(*chunk));
+    if (!chunk)
+        return false;
+    chunk->below = cascade->top;
+    chunk->n = 0;
+    cascade->top = chunk;
+    return true;
+}
+
+/* Entry before count: a forked child finds a worklist that is whole, and finishes it (refcount_thread_detach). */
+static void cascade_push(struct sgc_cascade *cascade, void *object)
+{
+    struct sgc_cascade_chunk *top = cascade->top;
+    if (top)
+        top->objects[top->n] = object;
+    else
+        cascade->first[cascade->n_first] = object;
+    __atomic_signal_fence(__ATOMIC_RELEASE);
+    if (top)
+        top->n++;
+    else
+        cascade->n_first++;
+}
+
+static void *cascade_pop(const struct sgc_host *host, struct sgc_cascade *cascade)
+{
+    struct sgc_cascade_chunk *top = cascade->top;
+    if (top && top->n == 0) {
+        cascade->top = top->below;
+        if (cascade->spare)
+            host->free(cascade->spare, sizeof(*top));
+        cascade->spare = top;
+        top = cascade->top;
+    }
+    if (top)
+        return top->objects[--top->n];
+    return cascade->n_first ? cascade->first[--cascade->n_first] : NULL;
+}
+
+void sgc_cascade_add(struct sgc_counting *counting, struct sgc_cascade *cascade, void *object)
+{
+    if (sgc_counting_state(counting, object) & counting->pinned_state)
+        return; /* whoever pins it looks at its count later */
+    if (!cascade_reserve(counting->host, cascade)) {
+        sgc_counting_pend(counting);
+        return;
+    }
+    if (sgc_count_claim_dead(&counting->host->counts, object))
+        cascade_push(cascade, object);
+}
+
+static void cascade_flush(struct sgc_counting *counting, struct sgc_cascade *cascade)
+{
+    const uint32_t n = cascade->n_done;
+    if (!n)
+        return;
+    cascade->n_done = 0; /* first: a child that is forked meanwhile leaks the batch instead of reclaiming it twice */
+    __atomic_signal_fence(__ATOMIC_RELEASE);
+    counting->host->reclaim(counting->heap, cascade->done, n);
+    if (counting->stopped)
+        counting->n_died += n;
+}
+
+struct cascade_visitor {
+    struct sgc_counting *counting;
+    struct sgc_cascade *cascade;
+};
+
+static void cascade_release_child(void *arg, void **place)
+{
+    const struct cascade_visitor *visitor = arg;
+    struct sgc_counting *counting = visitor->counting;
+    void *child = *place; /* nobody else reads or writes the fields of a claimed object */
+    if (sgc_counting_counts(counting, child) && sgc_counting_release(counting, visitor->cascade->own, child))
+        counting->child_at_zero(counting, visitor->cascade, child);
+}
+
+static void cascade_end(struct sgc_counting *counting, struct sgc_cascade *cascade, void *object)
+{
+    const struct sgc_host *host = counting->host;
+    if (host->bury(object))
+        return; /* in the finalizer queue, with a count of its own */
+    if (!sgc_counting_is_leaf(host->type_of(object))) {
+        struct cascade_visitor visitor = {counting, cascade};
+        host->visit_references(object, cascade_release_child, &visitor);
+    }
+    if (!sgc_candidate_forget(counting, cascade->own, object))
+        return;
+    cascade->done[cascade->n_done++] = object;
+    if (cascade->n_done == SGC_CASCADE_BATCH)
+        cascade_flush(counting, cascade);
+}
+
+bool sgc_cascade_run(struct sgc_counting *counting, struct sgc_cascade *cascade, uint64_t max)
+{
+    if (cascade->running)
+        return false;
+    cascade->running = true;
+    for (uint64_t n = 0; n < max; n++) {
+        void *object = cascade_pop(counting->host, cascade);
+        if (!object)
+            break;
+        cascade_end(counting, cascade, object);
+    }
+    cascade_flush(counting, cascade);
+    cascade->running = false;
+    return !sgc_cascade_is_empty(cascade);
+}
+
+bool sgc_cascade_is_empty(const struct sgc_cascade *cascade)
+{
+    return cascade->n_first == 0 && (!cascade->top || (!cascade->top->below && cascade->top->n == 0));
+}
+
+void sgc_cascade_fini(const struct sgc_host *host, struct sgc_cascade *cascade)
+{
+    if (cascade->spare)
+        host->free(cascade->spare, sizeof(*cascade->spare));
+    for (struct sgc_cascade_chunk *chunk = cascade->top, *below; chunk; chunk = below) {
+        below = chunk->below;
+        host->free(chunk, sizeof(*chunk));
+    }
+    cascade->top = cascade->spare = NULL;
+}

@@ -1,0 +1,78 @@
+/* counting.c - opening and closing what both counting strategies share; thread cells; objects that wait for a full collection.
+ * Called by the strategies' own ops. */
+#include "plugins/counting/counting.h"
+
+#include <errno.h>
+
+static void counting_set_pace(const struct sgc_counting *counting)
+{
+    const struct sgc_pace pace = {
+        .minor_bytes = counting->limits.minor_bytes,
+        .full_growth_pct = counting->limits.full_growth_pct,
+        .full_min_bytes = counting->limits.full_min_bytes,
+    };
+    counting->host->set_pace(counting->heap, &pace);
+}
+
+static void counting_take_params(struct sgc_counting *counting, const uint64_t *params)
+{
+    counting->limits = (struct sgc_counting_limits){
+        .candidate_threshold = params[0],
+        .old_candidate_threshold = params[1],
+        .old_growth_pct = params[2],
+        .visit_budget = params[3],
+        .minor_bytes = params[4],
+        .full_growth_pct = params[5],
+        .full_min_bytes = params[6],
+    };
+    counting_set_pace(counting);
+}
+
+int sgc_counting_open(struct sgc_counting *counting, const struct sgc_host *host, struct sgc_heap *heap, const uint64_t *params, struct sgc_error *error)
+{
+    counting->host = host;
+    counting->heap = heap;
+    counting->young.limit = counting->old.limit = SIZE_MAX;
+    counting->lock = host->lock_create();
+    if (!counting->lock)
+        return host->fail(error, -ENOMEM, "no memory for the lock of the candidates");
+    counting_take_params(counting, params);
+    return 0;
+}
+
+void sgc_counting_configure(struct sgc_counting *counting, const uint64_t *params)
+{
+    counting_take_params(counting, params);
+}
+
+void sgc_counting_quiesce(struct sgc_counting *counting)
+{
+    sgc_candidate_set_fini(counting->host, &counting->young);
+    sgc_candidate_set_fini(counting->host, &counting->old);
+    sgc_node_map_fini(counting->host, &counting->map);
+    sgc_cascade_fini(counting->host, &counting->cascade);
+    counting->old_limit = 0;
+    counting->postponed_bytes = 0;
+    counting->lost = counting->pending = false;
+}
+
+void sgc_counting_close(struct sgc_counting *counting)
+{
+    sgc_counting_quiesce(counting);
+    counting->host->lock_destroy(counting->lock);
+}
+
+struct sgc_counting_cell *sgc_counting_cell_slow(struct sgc_counting *counting, void **cell)
+{
+    struct sgc_counting_cell *made = counting->host->alloc(counting->cell_bytes);
+    if (made)
+        made->young.limit = counting->limits.candidate_threshold;
+    *cell = made;
+    return made;
+}
+
+void sgc_counting_pend(struct sgc_counting *counting)
+{
+    if (!__atomic_exchange_n(&counting->pending, true, __ATOMIC_RELAXED)) /* read by the stopper, after every section */
+        counting->host->request_collection(counting->heap, SGC_COLLECT_FULL);
+}

@@ -1,0 +1,333 @@
+/* trial.c - trial deletion: which of the objects that candidates lead to would be left without a claim if their references to each other were gone?
+ * Called by collect.c at a stop. Counts of objects are not touched: internal references are counted in the nodes of a map.
+ * Source: Bacon & Rajan, ECOOP 2001 (candidates, what is acyclic); subtracting internal references outside the objects as CPython's collector does.
+ *
+ * 1. Walk. From each candidate all reachable objects become nodes, and every reference between nodes adds to the target's internal count. The map is closed under references
+ *    (but for acyclic objects, below). A young candidate that brings more new nodes than the budget is undone: its nodes go, and so do its additions to older nodes.
+ *    Every young candidate among its nodes becomes old: it is as live as the one walked from, or dies with it.
+ * 2. A node whose count exceeds its internal references has a claim from outside: it lives, and so does what it reaches. The rest is garbage.
+ * 3. Finalizers: of garbage whose finalizer never ran, host->select_finalizable says which to queue; those and what they reach live on.
+ *
+ * Why a candidate found live may be forgotten (settled): it is reached by a claim from outside the map. If that claim comes from garbage elsewhere, that garbage has a
+ * candidate of its own, and its end takes the claim away by a decrement, which notes candidates anew.
+ *
+ * Acyclic objects are neither nodes nor walked through: their claims count as claims from outside. When garbage lets go of them they die by their counts.
+ *
+ * Ephemerons. An ephemeron's value has a claim while the ephemeron lives and its key lives. That claim is internal when the ephemeron or its key is a node: if either
+ * turns out to be garbage, the claim goes away with it. It rescues the value only when both live. A key leads to the values of its ephemerons in step 1
+ * (an ephemeron that is not a node lives), so keys are never pruned: SGC_STATE_WATCHED.
+ *
+ * Objects that something else of the strategy's points to (pinned_state: rcu's magazines) count as live; the strategy notes them again when it lets go. */
+#include "plugins/counting/cycles.h"
+
+#include <string.h>
+
+#define UNDO_ROOM_MIN 1024
+
+/* ---- step 1: the walk */
+
+static bool trial_undo_grow(struct sgc_trial *trial)
+{
+    const struct sgc_host *host = trial->counting->host;
+    const size_t room = trial->undo_room ? trial->undo_room * 2 : UNDO_ROOM_MIN;
+    uint32_t *bigger = host->alloc(room * sizeof(*bigger));
+    if (!bigger)
+        return false;
+    if (trial->undo) {
+        memcpy(bigger, trial->undo, trial->n_undo * sizeof(*bigger));
+        host->free(trial->undo, trial->undo_room * sizeof(*bigger));
+    }
+    trial->undo = bigger;
+    trial->undo_room = room;
+    return true;
+}
+
+/* The object's node, made if need be. SGC_NODE_NONE: it is none of ours, or the walk is at its end. */
+static uint32_t trial_reach(struct sgc_trial *trial, void *object)
+{
+    struct sgc_counting *counting = trial->counting;
+    if (trial->over || trial->refused || !sgc_counting_counts(counting, object))
+        return SGC_NODE_NONE;
+    uint32_t index = sgc_node_map_find(trial->map, object);
+    if (index != SGC_NODE_NONE || sgc_counting_is_acyclic(counting, object))
+        return index;
+    if (trial->map->n - trial->start >= trial->budget) {
+        trial->over = true;
+        return SGC_NODE_NONE;
+    }
+    index = sgc_node_map_add(counting->host, trial->map, object);
+    if (index == SGC_NODE_NONE)
+        trial->refused = true;
+    return index;
+}
+
+static void trial_visit_reference(void *arg, void **place)
+{
+    struct sgc_trial *trial = arg;
+    const uint32_t index = trial_reach(trial, *place);
+    if (index == SGC_NODE_NONE)
+        return;
+    trial->map->nodes[index].internal++;
+    if (index >= trial->start || trial->budget == UINT32_MAX)
+        return;
+    if (trial->n_undo == trial->undo_room && !trial_undo_grow(trial)) {
+        trial->refused = true;
+        return;
+    }
+    trial->undo[trial->n_undo++] = index;
+}
+
+static void trial_visit_value(void *arg, void *ephemeron, void *value)
+{
+    (void)ephemeron;
+    trial_reach(arg, value);
+}
+
+/* Values of ephemerons become nodes here; their internal references are counted when all nodes are known (trial_count_values). */
+static void trial_scan(struct sgc_trial *trial, uint32_t index)
+{
+    const struct sgc_host *host = trial->counting->host;
+    void *object = trial->map->nodes[index].object, *key, *value;
+    uint32_t flags = 0;
+    trial->n_visited++;
+    if (sgc_counting_state(trial->counting, object) & SGC_STATE_WATCHED) {
+        flags |= SGC_NODE_WATCHED;
+        host->visit_ephemerons_of(object, trial_visit_value, trial);
+    }
+    if (host->ephemeron_parts(object, &key, &value)) {
+        flags |= SGC_NODE_EPHEMERON;
+        trial_reach(trial, value);
+    } else {
+        host->visit_references(object, trial_visit_reference, trial);
+    }
+    trial->map->nodes[index].flags = flags;
+}
+
+/* Takes the walk back and calls its candidates old. A refusal of memory leaves a candidate young. */
+static void trial_roll_back(struct sgc_trial *trial)
+{
+    struct sgc_counting *counting = trial->counting;
+    while (trial->n_undo > 0)
+        trial->map->nodes[trial->undo[--trial->n_undo]].internal--;
+    for (uint32_t i = trial->start; i < trial->map->n; i++) {
+        void *object = trial->map->nodes[i].object;
+        if (sgc_candidate_set_has(&counting->young, object) && sgc_candidate_set_add(counting->host, &counting->old, object))
+            sgc_candidate_set_remove(&counting->young, object);
+    }
+    sgc_node_map_truncate(trial->map, trial->start);
+}
+
+/* A candidate that dies by its count, now or soon, needs no look. */
+static bool trial_is_dying(const struct sgc_counting *counting, const void *object)
+{
+    const uint8_t count = __atomic_load_n(sgc_count_byte(&counting->host->counts, object), __ATOMIC_RELAXED);
+    return count == 0 || count == SGC_COUNT_DEAD;
+}
+
+static void trial_walk(struct sgc_trial *trial, void *candidate)
+{
+    if (trial_is_dying(trial->counting, candidate))
+        return;
+    if (sgc_counting_is_acyclic(trial->counting, candidate)) { /* a key once, whose ephemerons are gone */
+        sgc_candidate_settle(trial->counting, candidate);
+        return;
+    }
+    trial->start = trial->map->n;
+    trial->n_undo = 0;
+    trial->over = false;
+    if (trial_reach(trial, candidate) != trial->start)
+        return; /* met already */
+    for (uint32_t i = trial->start; i < trial->map->n && !trial->over && !trial->refused; i++)
+        trial_scan(trial, i);
+    if (trial->over && !trial->refused)
+        trial_roll_back(trial);
+}
+
+static void trial_walk_set(struct sgc_trial *trial, const struct sgc_candidate_set *set)
+{
+    for (size_t i = 0; i < sgc_candidate_set_slots(set) && !trial->refused; i++) {
+        void *candidate = sgc_candidate_set_at(set, i);
+        if (candidate)
+            trial_walk(trial, candidate);
+    }
+}
+
+/* ---- step 2: who lives */
+
+static void trial_count_value(struct sgc_trial *trial, void *value)
+{
+    const uint32_t index = sgc_is_object(value) ? sgc_node_map_find(trial->map, value) : SGC_NODE_NONE;
+    if (index != SGC_NODE_NONE)
+        trial->map->nodes[index].internal++;
+}
+
+/* An ephemeron that is a node counts its value itself. */
+static void trial_count_value_of_key(void *arg, void *ephemeron, void *value)
+{
+    struct sgc_trial *trial = arg;
+    if (sgc_node_map_find(trial->map, ephemeron) == SGC_NODE_NONE)
+        trial_count_value(trial, value);
+}
+
+static void trial_count_values(struct sgc_trial *trial)
+{
+    const struct sgc_host *host = trial->counting->host;
+    for (uint32_t i = 0; i < trial->map->n; i++) {
+        const struct sgc_node node = trial->map->nodes[i];
+        void *key, *value;
+        if ((node.flags & SGC_NODE_EPHEMERON) && host->ephemeron_parts(node.object, &key, &value))
+            trial_count_value(trial, value);
+        if (node.flags & SGC_NODE_WATCHED)
+            host->visit_ephemerons_of(node.object, trial_count_value_of_key, trial);
+    }
+}
+
+static void trial_live(struct sgc_trial *trial, uint32_t index)
+{
+    struct sgc_node *node = &trial->map->nodes[index];
+    if (node->flags & SGC_NODE_LIVE)
+        return;
+    node->flags |= SGC_NODE_LIVE;
+    node->internal = trial->follow;
+    trial->follow = index;
+}
+
+static void trial_live_object(struct sgc_trial *trial, const void *object)
+{
+    const uint32_t index = sgc_is_object(object) ? sgc_node_map_find(trial->map, object) : SGC_NODE_NONE;
+    if (index != SGC_NODE_NONE)
+        trial_live(trial, index);
+}
+
+static void trial_follow_reference(void *arg, void **place)
+{
+    trial_live_object(arg, *place);
+}
+
+/* Does the object hold up its side of an ephemeron? What is no node lives. A selected key's ephemerons are broken when it is buried. */
+static bool trial_side_lives(const struct sgc_trial *trial, const void *side)
+{
+    const uint32_t index = sgc_is_object(side) ? sgc_node_map_find(trial->map, side) : SGC_NODE_NONE;
+    return index == SGC_NODE_NONE || (trial->map->nodes[index].flags & (SGC_NODE_LIVE | SGC_NODE_SELECTED)) == SGC_NODE_LIVE;
+}
+
+static void trial_follow_key(void *arg, void *ephemeron, void *value)
+{
+    struct sgc_trial *trial = arg;
+    const uint32_t index = sgc_node_map_find(trial->map, ephemeron);
+    if (index == SGC_NODE_NONE || (trial->map->nodes[index].flags & SGC_NODE_LIVE))
+        trial_live_object(trial, value);
+}
+
+static void trial_follow(struct sgc_trial *trial)
+{
+    const struct sgc_host *host = trial->counting->host;
+    while (trial->follow != SGC_NODE_NONE) {
+        const struct sgc_node node = trial->map->nodes[trial->follow];
+        trial->follow = node.internal;
+        trial->n_visited++;
+        void *key, *value;
+        if ((node.flags & (SGC_NODE_WATCHED | SGC_NODE_SELECTED)) == SGC_NODE_WATCHED)
+            host->visit_ephemerons_of(node.object, trial_follow_key, trial);
+        if (!(node.flags & SGC_NODE_EPHEMERON))
+            host->visit_references(node.object, trial_follow_reference, trial);
+        else if (host->ephemeron_parts(node.object, &key, &value) && trial_side_lives(trial, key))
+            trial_live_object(trial, value);
+    }
+}
+
+static uint64_t trial_count(const struct sgc_counting *counting, const void *object)
+{
+    const uint8_t byte = *sgc_count_byte(&counting->host->counts, object);
+    return byte < SGC_COUNT_EXCESS ? byte : counting->host->counts.value(object);
+}
+
+static void trial_find_live(struct sgc_trial *trial)
+{
+    struct sgc_counting *counting = trial->counting;
+    trial_count_values(trial);
+    for (uint32_t i = 0; i < trial->map->n; i++) {
+        const struct sgc_node *node = &trial->map->nodes[i];
+        const uint64_t count = trial_count(counting, node->object);
+        if (node->flags & SGC_NODE_LIVE)
+            continue; /* its internal count has become a link */
+        if (count < node->internal)
+            counting->host->panic("object %p has fewer claims than references to it; was a reference field written without sgc_set?", node->object);
+        if (count > node->internal || (sgc_counting_state(counting, node->object) & counting->pinned_state))
+            trial_live(trial, i);
+    }
+    trial_follow(trial);
+}
+
+/* ---- step 3: finalizers */
+
+static bool trial_is_finalizable(const struct sgc_trial *trial, const struct sgc_node *node)
+{
+    const struct sgc_counting *counting = trial->counting;
+    return !(node->flags & SGC_NODE_LIVE) && counting->host->type_of(node->object)->finalize &&
+           !(sgc_counting_state(counting, node->object) & SGC_STATE_FINALIZED);
+}
+
+static bool trial_is_dead(void *arg, void *object)
+{
+    const struct sgc_trial *trial = arg;
+    const uint32_t index = sgc_node_map_find(trial->map, object);
+    return index != SGC_NODE_NONE && !(trial->map->nodes[index].flags & SGC_NODE_LIVE);
+}
+
+static void trial_select(struct sgc_trial *trial, void *object)
+{
+    const uint32_t index = sgc_node_map_find(trial->map, object);
+    trial->map->nodes[index].flags |= SGC_NODE_SELECTED;
+    trial_live(trial, index);
+}
+
+static void trial_select_finalizable(struct sgc_trial *trial)
+{
+    const struct sgc_counting *counting = trial->counting;
+    size_t n = 0;
+    for (uint32_t i = 0; i < trial->map->n; i++)
+        n += trial_is_finalizable(trial, &trial->map->nodes[i]);
+    if (n == 0)
+        return;
+    trial->finalizable = counting->host->alloc(n * sizeof(void *));
+    if (!trial->finalizable) {
+        trial->refused = true;
+        return;
+    }
+    for (uint32_t i = 0; i < trial->map->n; i++) {
+        if (trial_is_finalizable(trial, &trial->map->nodes[i]))
+            trial->finalizable[trial->n_finalizable++] = trial->map->nodes[i].object;
+    }
+    trial->n_selected = counting->host->select_finalizable(counting->heap, trial->finalizable, n, trial_is_dead, trial);
+    for (size_t i = 0; i < trial->n_selected; i++)
+        trial_select(trial, trial->finalizable[i]);
+    trial_follow(trial);
+}
+
+bool sgc_trial_run(struct sgc_trial *trial, bool budgeted, bool with_old)
+{
+    struct sgc_counting *counting = trial->counting;
+    const uint64_t budget = counting->limits.visit_budget;
+    trial->map = &counting->map;
+    trial->budget = budgeted && budget < UINT32_MAX ? (uint32_t)budget : UINT32_MAX;
+    trial->follow = SGC_NODE_NONE;
+    trial_walk_set(trial, &counting->young);
+    if (with_old)
+        trial_walk_set(trial, &counting->old);
+    if (trial->refused || trial->map->n == 0)
+        return !trial->refused;
+    trial_find_live(trial);
+    trial_select_finalizable(trial);
+    return !trial->refused;
+}
+
+void sgc_trial_fini(struct sgc_trial *trial)
+{
+    const struct sgc_host *host = trial->counting->host;
+    if (trial->undo)
+        host->free(trial->undo, trial->undo_room * sizeof(*trial->undo));
+    if (trial->finalizable)
+        host->free(trial->finalizable, trial->n_finalizable * sizeof(void *));
+    sgc_node_map_clear(host, &trial->counting->map);
+}

@@ -1,0 +1,119 @@
+/* grace.c - what happens to retired objects when their grace period is over, batch by batch.
+ * Called by core's grace-period thread (sgc_rcu_grace_elapsed, in a section of its own) and by full collections (sgc_rcu_drain, at a stop). The argument why an
+ * object may be claimed stands in rcu.h.
+ * A batch: cut (retire.c), close (era, stamp, request), wait for core's call, look at each object, end those that died with all that dies of them. One batch at a time;
+ * what is retired meanwhile makes the next one. */
+#include "plugins/rcu/rcu.h"
+
+#define GRACE_PIECE 2048 /* objects for each call: about 0.2 ms of one section, short against any grace period's worth */
+
+/* Is every section over that ran when a program last let go of the object? */
+static bool grace_touch_is_over(const struct sgc_rcu *rcu, const void *object)
+{
+    if (rcu->counting.stopped)
+        return true;
+    return __atomic_load_n(sgc_rcu_touch_byte(rcu, object), __ATOMIC_RELAXED) != (uint8_t)(rcu->safe + 1); /* ordered by the count that was read */
+}
+
+static void grace_retire_anew(struct sgc_rcu *rcu, void *object)
+{
+    if (rcu->cell)
+        sgc_rcu_retire(rcu, rcu->cell, object);
+    else
+        sgc_counting_pend(&rcu->counting);
+}
+
+void sgc_rcu_child_at_zero(struct sgc_counting *counting, struct sgc_cascade *cascade, void *child)
+{
+    struct sgc_rcu *rcu = (struct sgc_rcu *)counting;
+    if (grace_touch_is_over(rcu, child))
+        sgc_cascade_add(counting, cascade, child);
+    else
+        grace_retire_anew(rcu, child);
+}
+
+/* An object that waited: it died, or was held or stored meanwhile, or was let go of again too lately. */
+static void grace_look_at(struct sgc_rcu *rcu, void *object)
+{
+    struct sgc_counting *counting = &rcu->counting;
+    const struct sgc_counts *counts = &counting->host->counts;
+    sgc_rcu_count_retired(rcu, -(int64_t)counting->host->size_of(object));
+    /* Out of the magazine before count and touch are read; pairs with the or in sgc_rcu_retire. */
+    __atomic_fetch_and(sgc_state_byte(counts, object), (uint8_t)~SGC_COUNTING_RETIRED, __ATOMIC_ACQ_REL);
+    if (!sgc_count_is_zero(counts, object))
+        sgc_candidate_note(counting, rcu->cascade.own, object); /* cycle collections took it for live while it was here */
+    else if (grace_touch_is_over(rcu, object))
+        sgc_cascade_add(counting, &rcu->cascade, object);
+    else
+        grace_retire_anew(rcu, object);
+}
+
+/* A bounded piece of the batch; true: there is more. */
+static bool grace_work(struct sgc_rcu *rcu)
+{
+    if (sgc_cascade_run(&rcu->counting, &rcu->cascade, GRACE_PIECE))
+        return true;
+    void *object = NULL;
+    for (unsigned n = 0; n < GRACE_PIECE && (object = sgc_rcu_take(rcu)) != NULL; n++)
+        grace_look_at(rcu, object);
+    return object || !sgc_cascade_is_empty(&rcu->cascade);
+}
+
+/* The batch is cut. What is touched from here on may be read in sections that its grace period does not wait for. */
+static void grace_close_batch(struct sgc_rcu *rcu)
+{
+    const struct sgc_host *host = rcu->counting.host;
+    __atomic_store_n(&rcu->era, rcu->era + 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* B; pairs with A in sgc_rcu_touch */
+    rcu->batch_stamp = host->grace_stamp();
+    rcu->batch = true;
+    host->grace_request(rcu->counting.heap, rcu->batch_stamp);
+}
+
+static void grace_next_batch(struct sgc_rcu *rcu)
+{
+    for (;;) {
+        if (sgc_rcu_cut(rcu)) {
+            grace_close_batch(rcu);
+            return;
+        }
+        __atomic_store_n(&rcu->wanted, false, __ATOMIC_RELAXED);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST); /* D; pairs with C in retire_want */
+        if (!sgc_rcu_anything_retired(rcu) || __atomic_exchange_n(&rcu->wanted, true, __ATOMIC_RELAXED))
+            return; /* nothing, or a thread that retired something has asked */
+    }
+}
+
+bool sgc_rcu_grace_elapsed(void *self)
+{
+    struct sgc_rcu *rcu = self;
+    const struct sgc_host *host = rcu->counting.host;
+    struct sgc_rcu_cell *cell = (struct sgc_rcu_cell *)sgc_counting_cell(&rcu->counting);
+    __atomic_store_n(&rcu->cell, cell, __ATOMIC_RELAXED); /* other threads compare it when they end, no more */
+    rcu->cascade.own = cell ? &cell->counting.young : NULL;
+    if (rcu->batch && (int64_t)(host->grace_done() - rcu->batch_stamp) < 0) {
+        host->grace_request(rcu->counting.heap, rcu->batch_stamp);
+        return false;
+    }
+    if (rcu->batch) {
+        rcu->safe = rcu->era - 1;
+        if (grace_work(rcu))
+            return true;
+        rcu->batch = false;
+    }
+    grace_next_batch(rcu);
+    return false;
+}
+
+void sgc_rcu_drain(struct sgc_counting *counting)
+{
+    struct sgc_rcu *rcu = (struct sgc_rcu *)counting;
+    rcu->cascade.own = &counting->young;
+    do {
+        while (grace_work(rcu))
+            ;
+    } while (sgc_rcu_cut(rcu));
+    rcu->batch = false;
+    rcu->safe = rcu->era; /* no section runs */
+    __atomic_store_n(&rcu->era, rcu->era + 1, __ATOMIC_RELAXED);
+}
