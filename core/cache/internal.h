@@ -1,0 +1,145 @@
+/* internal.h - what the files of core/cache share: the life of slabs and fronts. Nobody else includes it.
+ * Order of calls: alloc.c, bulk.c -> front.c -> depot.c, remote.c -> slab layer. Locks: registry (CACHES) < class (CACHE) < region. */
+#ifndef SLABGC_CORE_CACHE_INTERNAL_H
+#define SLABGC_CORE_CACHE_INTERNAL_H
+
+#include "core/base/check.h"
+#include "core/base/sanitize.h"
+#include "core/cache/cache.h"
+
+#include <string.h>
+
+/* sgc_slab.listed: where a slab with slots is, for whoever owns it. */
+enum slab_listed {
+    SLAB_FULL,    /* nowhere: it has no free slot that the owner knows of */
+    SLAB_CURRENT, /* front->current */
+    SLAB_PARTIAL, /* front->partial; class->partial when it has no owner */
+    SLAB_DEPOT    /* class->empty: no owner, every slot free */
+};
+
+/* Slabs to release once the class lock is given back; linked by remote_next. */
+struct slab_surplus {
+    struct sgc_slab *first;
+};
+
+/* FREE words have one writer (the owner) and readers that only look for double frees. */
+static inline uint64_t word_load(const uint64_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+static inline void word_store(uint64_t *word, uint64_t bits)
+{
+    __atomic_store_n(word, bits, __ATOMIC_RELAXED);
+}
+static inline void counter_add(uint64_t *counter, uint64_t n) /* single writer, other readers */
+{
+    __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+static inline struct sgc_front *slab_owner(const struct sgc_slab *slab) /* pairs with slab_set_owner, and with the class lock */
+{
+    return __atomic_load_n(&slab->owner, __ATOMIC_ACQUIRE);
+}
+static inline void slab_set_owner(struct sgc_slab *slab, struct sgc_front *front)
+{
+    __atomic_store_n(&slab->owner, front, __ATOMIC_RELEASE);
+}
+static inline unsigned min_u32(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+/* class.c */
+#define SGC_N_SIZE_CLASSES 38
+extern struct sgc_class sgc_class_none; /* a class without slabs and with index 0 */
+struct sgc_class *sgc_class_create(struct sgc_cache *cache, uint32_t slot_bytes, uint32_t object_bytes); /* registry lock held; NULL: errno */
+void sgc_class_destroy(struct sgc_class *class_);                                                        /* slabs and fronts are gone */
+unsigned sgc_size_class_of(size_t bytes);  /* bytes <= half a slab */
+uint32_t sgc_size_class_bytes(unsigned n); /* slot size of size class n */
+struct sgc_class *sgc_class_large(struct sgc_cache *cache); /* made on first use; NULL: errno ENOMEM */
+/* Calls visit for each class made so far, the large one included. */
+void sgc_cache_each_class(struct sgc_cache *cache, void (*visit)(struct sgc_class *class_, void *arg), void *arg);
+
+/* make.c: the registry of the process; lock rank CACHES. */
+extern struct sgc_lock sgc_caches_lock;
+extern struct sgc_list sgc_caches;
+size_t sgc_cache_redzone_bytes(const struct sgc_cache *cache);
+
+/* context.c: fronts tables. Registry lock held. */
+void sgc_fronts_forget_locked(struct sgc_class *class_);
+void sgc_fronts_after_fork_locked(void);
+
+/* front.c */
+struct sgc_front *sgc_front_get(struct sgc_class *class_); /* of the calling thread, made or adopted at need; NULL: the OS refuses memory */
+void sgc_front_idle(struct sgc_front *front);              /* gives the window back and makes the front adoptable; class lock not held */
+void sgc_front_free_mask(struct sgc_front *front, struct sgc_slab *slab, unsigned word, uint64_t mask); /* front may be NULL */
+void sgc_front_flush(struct sgc_front *front, unsigned n); /* the n oldest slots of the window to their slabs */
+void sgc_front_drain(struct sgc_front *front);             /* takes over what others freed in the caller's slabs */
+bool sgc_front_fill(struct sgc_front *front, unsigned n);  /* until the window has n slots; false: it is empty */
+void sgc_front_shrink(struct sgc_front *front);            /* gives back all it has to spare */
+_Noreturn void sgc_panic_double_free(const struct sgc_slab *slab, unsigned word, uint64_t mask);
+
+/* depot.c: slabs between fronts, class and arena. */
+void sgc_class_lock(struct sgc_class *class_); /* also tidies up after a fork */
+void sgc_class_unlock(struct sgc_class *class_);
+struct sgc_slab *sgc_depot_acquire(struct sgc_front *front, bool may_grow); /* on front's partial list; NULL: none */
+struct sgc_slab *sgc_front_choose(struct sgc_front *front); /* takes a slab off front's partial list; NULL: it has none */
+void sgc_depot_retire(struct sgc_front *front, struct sgc_slab *slab); /* a slab on front's partial list with all slots free */
+void sgc_depot_put_locked(struct sgc_slab *slab, struct slab_surplus *surplus); /* all slots free, on no list */
+void sgc_depot_release(struct slab_surplus *surplus);                           /* class lock not held */
+size_t sgc_depot_shrink(struct sgc_class *class_);                              /* empties depot, idle fronts, shared slabs: slabs released */
+void sgc_depot_mark_fresh(struct sgc_slab *slab);
+void sgc_slab_list(struct sgc_slab *slab, struct sgc_front *front);   /* full -> partial list of front, or of its class (lock held) when NULL */
+void sgc_slab_unlist(struct sgc_slab *slab, struct sgc_front *front); /* partial -> full */
+void sgc_slab_destroy(struct sgc_slab *slab);                         /* dtors; the run goes back. On no list */
+
+/* stats.c: a fold, exact while nobody allocates or frees. Class lock held, or no other user. */
+uint64_t sgc_class_n_live(struct sgc_class *class_);
+
+/* remote.c. announce: the same without the owner's work that a freeing thread may have to do; true: there is such work. */
+bool sgc_remote_announce(struct sgc_slab *slab, unsigned word, uint64_t mask);
+void sgc_remote_free(struct sgc_slab *slab, unsigned word, uint64_t mask);
+/* Takes over the stack of front, or (NULL) the class's, whose lock is held then as for idle fronts. Whole slabs leave for the surplus,
+ * or (NULL) by sgc_depot_retire. */
+void sgc_remote_drain(struct sgc_class *class_, struct sgc_front *front, struct slab_surplus *surplus);
+void sgc_remote_steal_locked(struct sgc_class *class_, struct sgc_front *victim, struct slab_surplus *surplus);
+
+/* check.c: as sgc_slot_check, but the slot may be free. */
+struct sgc_slab *sgc_slot_locate(const void *object, const char *what);
+
+/* large.c */
+void sgc_large_free(struct sgc_slab *slab);
+
+/* fork.c: class lock held. */
+void sgc_fork_reap_locked(struct sgc_class *class_);
+
+/* debug.c */
+void sgc_debug_slab_made(struct sgc_slab *slab);                                     /* fills free slots with poison */
+void sgc_debug_free_mask(struct sgc_slab *slab, unsigned word, uint64_t mask);       /* hook for slots whose on_free nobody called */
+size_t sgc_debug_site_text(const struct sgc_slab *slab, const void *object, char *out, size_t out_bytes);
+
+#ifdef SGC_ASAN
+#define CACHE_ASAN 1
+#else
+#define CACHE_ASAN 0
+#endif
+/* AddressSanitizer reports uses of slots that are free in their slab; those in windows are accessible. */
+#ifdef SGC_ASAN
+void sgc_asan_poison_mask(const struct sgc_slab *slab, unsigned word, uint64_t mask);
+void sgc_asan_unpoison_mask(const struct sgc_slab *slab, unsigned word, uint64_t mask);
+#else
+static inline void sgc_asan_poison_mask(const struct sgc_slab *slab, unsigned word, uint64_t mask)
+{
+    (void)slab, (void)word, (void)mask;
+}
+static inline void sgc_asan_unpoison_mask(const struct sgc_slab *slab, unsigned word, uint64_t mask)
+{
+    (void)slab, (void)word, (void)mask;
+}
+#endif
+
+static inline void *slab_object(const struct sgc_slab *slab, unsigned word, unsigned bit)
+{
+    return sgc_slab_start(slab) + ((size_t)(word * 64 + bit) << SGC_GRANULE_SHIFT);
+}
+
+#endif

@@ -1,0 +1,76 @@
+/* large.c - objects beyond half a slab: each on a run of slabs of its own.
+ * Called by allocation paths with the size, and by free paths with the first slab of the run. Not on a fast path: a large object's own use costs more.
+ * The class of large objects has no windows: memory comes from the arena and goes back to it. A ctor runs at each allocation and the
+ *   dtor at each free, as the memory leaves the cache.
+ * Invariant: a large object's slab is on class->all and class->fresh (until a sweep took it); n_slots is 1, n_free 0.
+ * Lock: the class's for both lists and the byte counts; a free wins against another of the same object by clearing class_ in the arena only
+ *   after the slab left the list. */
+#include "core/cache/internal.h"
+
+#include <errno.h>
+
+static struct sgc_slab *large_make(struct sgc_class *class_, size_t bytes)
+{
+    struct sgc_cache *cache = class_->cache;
+    const uint32_t soft = sgc_context_.soft_limit ? SGC_RUN_SOFT : 0;
+    const size_t run_bytes = bytes + sgc_cache_redzone_bytes(cache);
+    bool reads_zero = false;
+    if (bytes > PTRDIFF_MAX - SGC_REGION_BYTES) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    struct sgc_slab *slab = sgc_slab_run_alloc((run_bytes + SGC_SLAB_BYTES - 1) / SGC_SLAB_BYTES, cache->kinds | soft, cache->budget, &reads_zero);
+    if (!slab)
+        return NULL;
+    if (!reads_zero)
+        memset(sgc_slab_start(slab), 0, run_bytes);
+    if (cache->type->ctor && cache->type->ctor(sgc_slab_start(slab)) != 0) {
+        sgc_slab_run_free(slab, cache->budget);
+        errno = ENOMEM;
+        return NULL;
+    }
+    slab->constructed = cache->type->ctor != NULL;
+    slab->n_slots = 1;
+    slab->large_bytes = bytes;
+    __atomic_store_n(&slab->class_, class_, __ATOMIC_RELEASE); /* pairs with sgc_slot_locate, for wild pointers */
+    return slab;
+}
+
+void *sgc_large_alloc(struct sgc_cache *cache, size_t bytes)
+{
+    struct sgc_class *class_ = sgc_class_large(cache);
+    struct sgc_slab *slab = class_ ? large_make(class_, bytes) : NULL;
+    if (!slab)
+        return NULL;
+    const size_t n_slabs = slab->n_slabs;
+    sgc_class_lock(class_);
+    sgc_list_push_back(&class_->all, &slab->all);
+    slab->fresh = 1;
+    sgc_list_push_back(&class_->fresh, &slab->fresh_link);
+    __atomic_store_n(&class_->n_slabs, class_->n_slabs + (uint32_t)n_slabs, __ATOMIC_RELAXED);
+    class_->large_live_bytes += bytes;
+    sgc_class_unlock(class_);
+    __atomic_fetch_add(&class_->n_large_taken, 1, __ATOMIC_RELAXED);
+    return sgc_slab_start(slab);
+}
+
+void sgc_large_free(struct sgc_slab *slab)
+{
+    struct sgc_class *class_ = slab->class_;
+    struct sgc_cache *cache = class_->cache;
+    sgc_class_lock(class_);
+    const bool listed = !sgc_list_empty(&slab->all);
+    sgc_list_remove(&slab->all);
+    sgc_list_remove(&slab->fresh_link);
+    if (listed) {
+        __atomic_store_n(&class_->n_slabs, class_->n_slabs - slab->n_slabs, __ATOMIC_RELAXED);
+        class_->large_live_bytes -= slab->large_bytes;
+    }
+    sgc_class_unlock(class_);
+    if (sgc_unlikely(!listed))
+        sgc_panic("double free of object %p in cache %s", (void *)sgc_slab_start(slab), cache->name);
+    __atomic_fetch_add(&class_->n_large_returned, 1, __ATOMIC_RELAXED);
+    if (slab->constructed && cache->type->dtor)
+        cache->type->dtor(sgc_slab_start(slab));
+    sgc_slab_run_free(slab, cache->budget);
+}

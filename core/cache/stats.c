@@ -1,0 +1,98 @@
+/* stats.c - folding the counters of a cache's fronts; shrinking a cache on demand.
+ * Called by programs and by the heap layer's statistics. Never stops anybody.
+ * Equation, per class, exact when nobody allocates or frees: live = sum(n_taken) - sum(n) - sum(n_returned) over all fronts - class n_returned.
+ * Lock: the class's, for the lists of fronts; the counters are read relaxed. */
+#include "core/cache/internal.h"
+
+struct class_totals {
+    uint64_t n_live, live_bytes, n_allocated, n_slabs;
+};
+
+static void totals_add_fronts(const struct sgc_list *fronts, uint64_t *n_out, uint64_t *n_popped)
+{
+    SGC_LIST_FOR_EACH (at, fronts) {
+        const struct sgc_front *front = SGC_LIST_ENTRY(at, struct sgc_front, link);
+        *n_out += __atomic_load_n(&front->n_taken, __ATOMIC_RELAXED) - __atomic_load_n(&front->n, __ATOMIC_RELAXED) -
+                  __atomic_load_n(&front->n_returned, __ATOMIC_RELAXED);
+        *n_popped += __atomic_load_n(&front->n_popped, __ATOMIC_RELAXED);
+    }
+}
+
+/* Slots and large objects that are handed out (modulo 2^64: threads move between two reads); those handed out ever in *n_allocated. */
+static uint64_t class_fold(const struct sgc_class *class_, uint64_t *n_allocated)
+{
+    uint64_t n_live = 0, n_popped = 0;
+    totals_add_fronts(&class_->fronts, &n_live, &n_popped);
+    totals_add_fronts(&class_->idle_fronts, &n_live, &n_popped);
+    n_live -= __atomic_load_n(&class_->n_returned, __ATOMIC_RELAXED);
+    const uint64_t n_large_taken = __atomic_load_n(&class_->n_large_taken, __ATOMIC_RELAXED);
+    n_live += n_large_taken - __atomic_load_n(&class_->n_large_returned, __ATOMIC_RELAXED);
+    *n_allocated = n_popped + n_large_taken;
+    return n_live;
+}
+
+uint64_t sgc_class_n_live(struct sgc_class *class_)
+{
+    uint64_t n_allocated;
+    return class_fold(class_, &n_allocated);
+}
+
+static void totals_add_class(struct sgc_class *class_, void *arg)
+{
+    struct class_totals *totals = arg;
+    uint64_t n_allocated;
+    sgc_class_lock(class_);
+    uint64_t n_live = class_fold(class_, &n_allocated);
+    n_live = (int64_t)n_live < 0 ? 0 : n_live;
+    totals->n_live += n_live;
+    totals->live_bytes += n_live * class_->slot_bytes + class_->large_live_bytes;
+    totals->n_allocated += n_allocated;
+    totals->n_slabs += __atomic_load_n(&class_->n_slabs, __ATOMIC_RELAXED);
+    sgc_class_unlock(class_);
+}
+
+uint64_t sgc_cache_n_live(struct sgc_cache *cache)
+{
+    struct class_totals totals = {0};
+    sgc_cache_each_class(cache, totals_add_class, &totals);
+    return totals.n_live;
+}
+
+uint64_t sgc_cache_n_allocated(struct sgc_cache *cache)
+{
+    struct class_totals totals = {0};
+    sgc_cache_each_class(cache, totals_add_class, &totals);
+    return totals.n_allocated;
+}
+
+void sgc_cache_stats(struct sgc_cache *cache, struct sgc_cache_stats *out)
+{
+    struct class_totals totals = {0};
+    sgc_cache_each_class(cache, totals_add_class, &totals);
+    memset(out, 0, sizeof(*out));
+    memcpy(out->name, cache->name, sizeof(out->name));
+    out->n_live = totals.n_live;
+    out->live_bytes = totals.live_bytes;
+    out->slot_bytes = cache->classes[0]->slot_bytes;
+    out->n_slabs = totals.n_slabs;
+    out->slab_bytes = totals.n_slabs * SGC_SLAB_BYTES;
+    out->n_allocated = totals.n_allocated;
+    out->n_freed = totals.n_allocated > totals.n_live ? totals.n_allocated - totals.n_live : 0;
+}
+
+static void class_shrink(struct sgc_class *class_, void *unused)
+{
+    (void)unused;
+    if (class_->slot_bytes == 0)
+        return;
+    struct sgc_front *front = sgc_context_.fronts ? sgc_front_of(class_) : &sgc_front_none;
+    if (front != &sgc_front_none)
+        sgc_front_shrink(front);
+    sgc_depot_shrink(class_);
+}
+
+size_t sgc_cache_shrink(struct sgc_cache *cache)
+{
+    sgc_cache_each_class(cache, class_shrink, NULL);
+    return sgc_region_shrink();
+}

@@ -1,0 +1,180 @@
+/* stop.c - a cache while nobody else uses it: at a stop, or when it is about to go.
+ * Called by the heap layer's collections, walks, verification and destruction, by the thread that made the stop.
+ * The caller guarantees that no other thread is inside any call of this layer on this cache; so fronts of all threads may be touched. Locks: the
+ *   class's is taken where lists change, to be seen by threads that come later, and because shared functions want it. */
+#include "core/cache/internal.h"
+
+#define SHARE_PARTIAL 4 /* slabs with free slots that a front keeps when there are several fronts; the rest is for whoever needs it */
+
+/* A window slot back to its slab, whoever owns that. */
+static void slot_return(struct sgc_class *class_, void *object)
+{
+    struct sgc_slab *slab = sgc_slab_of(object);
+    const unsigned granule = sgc_slab_granule(object);
+    uint64_t *word = sgc_slab_words(slab, SGC_KIND_FREE) + granule / 64;
+    SGC_CHECK(slab->class_ == class_ && !(*word >> (granule % 64) & 1));
+    word_store(word, *word | UINT64_C(1) << (granule % 64));
+    sgc_asan_poison_mask(slab, granule / 64, UINT64_C(1) << (granule % 64));
+    slab->n_free++;
+    if (slab->listed == SLAB_FULL)
+        sgc_slab_list(slab, slab_owner(slab));
+}
+
+static void front_empty_window(struct sgc_front *front)
+{
+    for (unsigned i = 0; i < front->n; i++)
+        slot_return(front->class_, front->slots[i]);
+    front->n_returned += front->n;
+    front->n = 0;
+}
+
+static void each_front_locked(struct sgc_class *class_, void (*visit)(struct sgc_front *front, void *arg), void *arg)
+{
+    SGC_LIST_FOR_EACH (at, &class_->fronts)
+        visit(SGC_LIST_ENTRY(at, struct sgc_front, link), arg);
+    SGC_LIST_FOR_EACH (at, &class_->idle_fronts)
+        visit(SGC_LIST_ENTRY(at, struct sgc_front, link), arg);
+}
+
+static void front_flush_stopped(struct sgc_front *front, void *surplus)
+{
+    (void)surplus;
+    front_empty_window(front);
+}
+
+static void front_drain_stopped(struct sgc_front *front, void *surplus)
+{
+    sgc_remote_drain(front->class_, front, surplus);
+}
+
+/* Slabs without live slots leave, but for what a reservation or the next refill of the front may need. */
+static void front_trim(struct sgc_front *front, void *surplus)
+{
+    if (front->reserved_until > front->n_popped)
+        return;
+    SGC_LIST_FOR_EACH_SAFE (at, &front->partial) {
+        struct sgc_slab *slab = SGC_LIST_ENTRY(at, struct sgc_slab, partial);
+        const bool only = !front->current && front->n_partial == 1 && !front->idle;
+        if (only || slab->n_free < slab->n_slots || slab->n_owed)
+            continue;
+        sgc_slab_unlist(slab, front);
+        sgc_depot_put_locked(slab, surplus);
+    }
+}
+
+/* After a fork: what the bitmaps say is right. */
+static void class_recount(struct sgc_class *class_)
+{
+    uint64_t n_used = 0;
+    SGC_LIST_FOR_EACH (at, &class_->all) {
+        const struct sgc_slab *slab = SGC_LIST_ENTRY(at, struct sgc_slab, all);
+        n_used += slab->n_slots - slab->n_free;
+    }
+    class_->n_returned += sgc_class_n_live(class_) - n_used;
+    class_->inexact = 0;
+}
+
+static void class_flush(struct sgc_class *class_, void *unused)
+{
+    (void)unused;
+    struct slab_surplus surplus = {NULL};
+    sgc_class_lock(class_);
+    each_front_locked(class_, front_flush_stopped, NULL);
+    /* Twice: a slab passed on by one drain is taken over by the next. */
+    for (unsigned round = 0; round < 2; round++) {
+        sgc_remote_drain(class_, NULL, &surplus);
+        each_front_locked(class_, front_drain_stopped, &surplus);
+    }
+    if (sgc_unlikely(class_->inexact))
+        class_recount(class_);
+    sgc_class_unlock(class_);
+    sgc_depot_release(&surplus);
+}
+
+void sgc_cache_flush(struct sgc_cache *cache)
+{
+    sgc_cache_each_class(cache, class_flush, NULL);
+}
+
+static void front_share(struct sgc_front *front, void *unused)
+{
+    (void)unused;
+    struct sgc_class *class_ = front->class_;
+    if (front->reserved_until > front->n_popped)
+        return;
+    while (front->n_partial > SHARE_PARTIAL) {
+        struct sgc_slab *slab = SGC_LIST_ENTRY(front->partial.prev, struct sgc_slab, partial);
+        sgc_slab_unlist(slab, front);
+        slab_set_owner(slab, NULL);
+        sgc_slab_list(slab, NULL);
+    }
+    SGC_DCHECK(front->class_ == class_);
+}
+
+static void class_relist(struct sgc_class *class_, void *unused)
+{
+    class_flush(class_, unused);
+    struct slab_surplus surplus = {NULL};
+    sgc_class_lock(class_);
+    each_front_locked(class_, front_trim, &surplus);
+    if (class_->fronts.next != class_->fronts.prev) /* two fronts at least */
+        each_front_locked(class_, front_share, NULL);
+    sgc_class_unlock(class_);
+    sgc_depot_release(&surplus);
+}
+
+void sgc_cache_relist(struct sgc_cache *cache)
+{
+    sgc_cache_each_class(cache, class_relist, NULL);
+}
+
+void sgc_slab_used_words(const struct sgc_slab *slab, uint64_t out[SGC_SLAB_WORDS])
+{
+    if (slab->slot_bytes == 0) {
+        memset(out, 0, SGC_SLAB_WORDS * sizeof(*out));
+        out[0] = 1;
+        return;
+    }
+    const uint64_t *free_words = sgc_slab_words(slab, SGC_KIND_FREE), *remote_words = sgc_slab_words(slab, SGC_KIND_REMOTE);
+    for (unsigned i = 0; i < SGC_SLAB_WORDS; i++)
+        out[i] = slab->class_->slot_mask[i] & ~(word_load(&free_words[i]) | word_load(&remote_words[i]));
+}
+
+static void class_take_fresh(struct sgc_class *class_, void *list)
+{
+    struct sgc_slab **first = list;
+    sgc_class_lock(class_);
+    SGC_LIST_FOR_EACH_SAFE (at, &class_->fresh) {
+        struct sgc_slab *slab = SGC_LIST_ENTRY(at, struct sgc_slab, fresh_link);
+        sgc_list_remove(&slab->fresh_link);
+        slab->fresh = 0;
+        slab->fresh_next = *first;
+        *first = slab;
+    }
+    sgc_class_unlock(class_);
+}
+
+struct sgc_slab *sgc_cache_take_fresh(struct sgc_cache *cache)
+{
+    struct sgc_slab *first = NULL;
+    sgc_cache_each_class(cache, class_take_fresh, &first);
+    return first;
+}
+
+struct visit_slabs {
+    void (*visit)(void *arg, struct sgc_slab *slab);
+    void *arg;
+};
+
+static void class_visit_slabs(struct sgc_class *class_, void *arg)
+{
+    const struct visit_slabs *visit = arg;
+    SGC_LIST_FOR_EACH_SAFE (at, &class_->all)
+        visit->visit(visit->arg, SGC_LIST_ENTRY(at, struct sgc_slab, all));
+}
+
+void sgc_cache_visit_slabs(struct sgc_cache *cache, void (*visit)(void *arg, struct sgc_slab *slab), void *arg)
+{
+    struct visit_slabs both = {visit, arg};
+    sgc_cache_each_class(cache, class_visit_slabs, &both);
+}
