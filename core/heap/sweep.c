@@ -54,6 +54,8 @@ static void sweep_slab(void *arg, struct sgc_slab *slab)
         sweep_large(sweep, slab);
         return;
     }
+    if (sweep->clear | sweep->set) /* first: a slab may leave the cache with its last slot */
+        sweep_states(slab, sweep->clear, sweep->set);
     uint64_t dead[SGC_SLAB_WORDS];
     if (sgc_trace_dead_words(slab, dead)) {
         const bool plain = sweep_is_plain(slab->class_->cache);
@@ -66,8 +68,6 @@ static void sweep_slab(void *arg, struct sgc_slab *slab)
                 sweep_word_slow(sweep->trace->heap, slab, word, dead[word]);
         }
     }
-    if (sweep->clear | sweep->set)
-        sweep_states(slab, sweep->clear, sweep->set);
 }
 
 void sgc_trace_sweep(struct sgc_trace *trace, uint8_t clear_state, uint8_t set_state)

@@ -67,76 +67,50 @@ enum sgc_verify_target sgc_verify_target(const struct sgc_heap *heap, const void
     return verify_count_byte(address) == SGC_COUNT_DEAD ? SGC_TARGET_DEAD : SGC_TARGET_LIVE;
 }
 
-/* ---- slabs: metadata of free slots */
-
-struct verify_cache {
-    struct sgc_verify *verify;
-    struct sgc_cache *cache;
-    uint64_t n_used;
-};
-
-static void verify_free_counts(struct sgc_verify *verify, const struct sgc_slab *slab, const uint64_t *used)
-{
-    const uint8_t *counts = sgc_byte_at(SGC_KIND_COUNT, sgc_slab_start(slab));
-    const unsigned n = slab->slot_bytes ? SGC_SLAB_GRANULES : 1;
-    for (unsigned granule = 0; granule < n; granule++) {
-        if (counts[granule] != 0 && !(used[granule / 64] >> (granule & 63) & 1)) {
-            sgc_verify_fail_object(verify, sgc_slab_object(slab, granule / 64, granule & 63),
-                                   "the count byte of a free slot is %u", counts[granule]);
-            return;
-        }
-    }
-}
-
-static void verify_free_marks(struct sgc_verify *verify, const struct sgc_slab *slab, const uint64_t *used)
-{
-    const uint64_t *marks = sgc_slab_words(slab, SGC_KIND_MARK);
-    for (unsigned word = 0; word < (slab->slot_bytes ? SGC_SLAB_WORDS : 1); word++) {
-        if (marks[word] & ~used[word]) {
-            sgc_verify_fail_object(verify, sgc_slab_object(slab, word, sgc_ctz64(marks[word] & ~used[word])),
-                                   "the mark of a free slot is set");
-            return;
-        }
-    }
-}
+/* ---- caches and slabs. core/cache checks lists, bitmaps, counters, and that free slots have neither count nor mark;
+ * here: metadata where no slot begins */
 
 static void verify_slab(void *arg, struct sgc_slab *slab)
 {
-    struct verify_cache *at = arg;
-    struct sgc_verify *verify = at->verify;
-    uint64_t used[SGC_SLAB_WORDS];
-    sgc_slab_used_words(slab, used);
-    for (unsigned word = 0; word < SGC_SLAB_WORDS; word++)
-        at->n_used += sgc_popcount64(used[word]);
-    verify_free_counts(verify, slab, used);
-    if (slab->kinds & SGC_KIND_BIT(SGC_KIND_MARK))
-        verify_free_marks(verify, slab, used);
-    if (at->cache->managed_manual)
+    struct sgc_verify *verify = arg;
+    static const uint64_t large_mask[SGC_SLAB_WORDS] = {1};
+    const uint64_t *slots = slab->slot_bytes ? slab->class_->slot_mask : large_mask;
+    const uint64_t *marks = slab->kinds & SGC_KIND_BIT(SGC_KIND_MARK) ? sgc_slab_words(slab, SGC_KIND_MARK) : slots;
+    const uint8_t *counts = sgc_byte_at(SGC_KIND_COUNT, sgc_slab_start(slab));
+    for (unsigned granule = 0; granule < SGC_SLAB_GRANULES && verify->rc == 0; granule++) {
+        if (slots[granule / 64] >> (granule & 63) & 1)
+            continue;
+        if (counts[granule] != 0)
+            sgc_verify_fail(verify, "cache %s: slab %zu has a count where no object begins (granule %u)",
+                            slab->class_->cache->name, sgc_slab_number(slab), granule);
+        if (marks[granule / 64] >> (granule & 63) & 1)
+            sgc_verify_fail(verify, "cache %s: slab %zu has a mark where no object begins (granule %u)",
+                            slab->class_->cache->name, sgc_slab_number(slab), granule);
+    }
+    if (slab->class_->cache->managed_manual)
         return;
     const size_t number = sgc_slab_number(slab);
-    const size_t first = verify->n_slabs == 0 || number < verify->first_slab ? number : verify->first_slab;
-    const size_t end = verify->n_slabs == 0 || number >= verify->first_slab + verify->n_slabs
-                           ? number + 1
-                           : verify->first_slab + verify->n_slabs;
-    verify->first_slab = first;
-    verify->n_slabs = end - first;
+    const size_t end = verify->first_slab + verify->n_slabs;
+    const size_t new_first = verify->n_slabs == 0 || number < verify->first_slab ? number : verify->first_slab;
+    const size_t new_end = verify->n_slabs == 0 || number >= end ? number + 1 : end;
+    verify->first_slab = new_first;
+    verify->n_slabs = new_end - new_first;
 }
 
 static void verify_caches(struct sgc_verify *verify)
 {
     SGC_LIST_FOR_EACH (link, &verify->heap->caches) {
-        struct verify_cache at = {.verify = verify, .cache = SGC_LIST_ENTRY(link, struct sgc_cache, heap_link)};
+        struct sgc_cache *cache = SGC_LIST_ENTRY(link, struct sgc_cache, heap_link);
+        verify->rc = sgc_cache_verify(cache, verify->error);
         if (verify->rc == 0)
-            verify->rc = sgc_cache_verify(at.cache, verify->error);
-        if (verify->rc == 0 && at.cache->debug)
-            verify->rc = sgc_debug_verify(at.cache, verify->error);
+            verify->rc = sgc_debug_verify(cache, verify->error);
+        if (verify->rc != 0) {
+            sgc_error_prefix(verify->error, "heap %s", verify->heap->name);
+            return;
+        }
+        sgc_cache_visit_slabs(cache, verify_slab, verify);
         if (verify->rc != 0)
             return;
-        sgc_cache_visit_slabs(at.cache, verify_slab, &at);
-        const uint64_t n_live = sgc_cache_n_live(at.cache);
-        if (n_live != at.n_used)
-            sgc_verify_fail(verify, "cache %s: %llu slots are in use, but it counts %llu live objects", at.cache->name,
-                            (unsigned long long)at.n_used, (unsigned long long)n_live);
     }
 }
 
@@ -239,16 +213,16 @@ int sgc_heap_verify_stopped(struct sgc_heap *heap, struct sgc_error *error)
     struct sgc_verify verify = {.heap = heap, .error = error};
     if (heap->trace)
         sgc_verify_fail(&verify, "a trace was begun and not swept");
-    if (verify.rc == 0)
-        verify.rc = sgc_region_verify(error);
+    if (verify.rc == 0 && (verify.rc = sgc_region_verify(error)) != 0)
+        sgc_error_prefix(error, "heap %s", heap->name);
     if (verify.rc == 0)
         verify_caches(&verify);
     if (verify.rc == 0)
         sgc_verify_tables(&verify);
     if (verify.rc == 0)
         verify_objects(&verify);
-    if (verify.rc == 0)
-        verify.rc = heap->ops->verify(heap->self, error);
+    if (verify.rc == 0 && (verify.rc = heap->ops->verify(heap->self, error)) != 0)
+        sgc_error_prefix(error, "heap %s: strategy %s", heap->name, heap->plugin->name);
     return verify.rc;
 }
 
