@@ -13,9 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define POLL_NS 1000000        /* between two looks at a thread that may be blocked */
-#define N_ASLEEP 5             /* looks in a row that must find it asleep */
-#define SPINNING_TICKS 10      /* or so much processor time (1/100 s) used since the step began */
+#define POLL_NS 1000000   /* between two looks at a thread that may be blocked */
+#define N_ASLEEP 5        /* looks in a row that must find it asleep */
+#define SPINNING_TICKS 10 /* or so much processor time (1/100 s) used since the step began */
 #define DEFAULT_TIMEOUT_S 20
 
 enum entry_state { PENDING, RUNNING, ENDED };
@@ -82,8 +82,8 @@ struct steps *steps_new(const char *const *order, size_t n)
     for (size_t i = 0; i < n; i++) {
         size_t length = strlen(order[i]);
         bool background = length > 2 && strcmp(order[i] + length - 2, " &") == 0;
-        steps->entries[i] = (struct entry){
-            .name = order[i], .name_bytes = background ? length - 2 : length, .background = background};
+        steps->entries[i] =
+            (struct entry){.name = order[i], .name_bytes = background ? length - 2 : length, .background = background};
     }
     return steps;
 }
@@ -113,8 +113,8 @@ static char thread_look(pid_t tid, unsigned long *ticks)
     text[n] = '\0';
     char state = '?', *after_name = strrchr(text, ')');
     unsigned long user = 0, system = 0;
-    if (!after_name || sscanf(after_name + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &state, &user,
-                              &system) != 3)
+    if (!after_name ||
+        sscanf(after_name + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &state, &user, &system) != 3)
         state = '?';
     *ticks = user + system;
     return state;
