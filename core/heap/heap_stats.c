@@ -1,6 +1,7 @@
 /* heap_stats.c - the figures of a heap, folded on read.
  * Called by programs and tools, in any state: takes the heap's statistics lock (a leaf) and, at rest or in a section, the heap lock for the list of caches; stops nobody. */
 #include "core/heap/heap.h"
+#include <string.h>
 
 static void fold_caches(struct sgc_heap *heap, struct sgc_stats *out)
 {
@@ -16,11 +17,21 @@ static void fold_caches(struct sgc_heap *heap, struct sgc_stats *out)
     out->n_reclaimed = out->n_allocated > out->n_live ? out->n_allocated - out->n_live : 0;
 }
 
+/* Written by the stopper under the lock, so that counts and histograms fit together. */
+static void copy_collections(struct sgc_heap *heap, struct sgc_stats *out)
+{
+    SGC_GUARD(&heap->stats_lock);
+    out->n_minor = heap->stats.n_minor;
+    out->n_full = heap->stats.n_full;
+    out->n_emergency = heap->stats.n_emergency;
+    out->pauses = heap->stats.pauses;
+    out->times_to_stop = heap->stats.times_to_stop;
+}
+
 void sgc_heap_stats(struct sgc_heap *heap, struct sgc_stats *out)
 {
-    sgc_lock_acquire(&heap->stats_lock);
-    *out = heap->stats;
-    sgc_lock_release(&heap->stats_lock);
+    memset(out, 0, sizeof(*out));
+    copy_collections(heap, out);
     out->n_visited = __atomic_load_n(&heap->stats.n_visited, __ATOMIC_RELAXED);
     out->last_visited = __atomic_load_n(&heap->stats.last_visited, __ATOMIC_RELAXED);
     out->n_stalls = __atomic_load_n(&heap->stats.n_stalls, __ATOMIC_RELAXED);
@@ -34,6 +45,5 @@ void sgc_heap_stats(struct sgc_heap *heap, struct sgc_stats *out)
     const int64_t retired = __atomic_load_n(&heap->retired_bytes, __ATOMIC_RELAXED);
     out->external_bytes = external > 0 ? (uint64_t)external : 0;
     out->retired_bytes = retired > 0 ? (uint64_t)retired : 0;
-    out->n_live = out->live_bytes = out->n_allocated = 0;
     fold_caches(heap, out);
 }

@@ -14,7 +14,7 @@ void *sgc_hold(void *object)
 {
     if (sgc_unlikely(!sgc_is_object(object)))
         return object;
-    if (sgc_unlikely(!sgc_arena_contains(object)))
+    if (sgc_unlikely(!sgc_arena_covers(object)))
         hold_foreign(object, "sgc_hold");
     SGC_SHORT_SECTION_BEGIN(context);
     sgc_count_increment(&sgc_counts, object, sgc_solo);
@@ -35,7 +35,7 @@ void sgc_drop(void *object)
 {
     if (sgc_unlikely(!sgc_is_object(object)))
         return;
-    if (sgc_unlikely(!sgc_arena_contains(object)))
+    if (sgc_unlikely(!sgc_arena_covers(object)))
         hold_foreign(object, "sgc_drop");
     SGC_SHORT_SECTION_BEGIN(context);
     if (__atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED) & SGC_STATE_COUNTED)

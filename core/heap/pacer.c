@@ -31,11 +31,13 @@ int sgc_pacer_poll(const struct sgc_heap *heap)
 static void pacer_set_trigger(struct sgc_heap *heap, uint64_t live)
 {
     struct sgc_pacer *pacer = &heap->pacer;
+    const uint64_t growth_pct = __atomic_load_n(&pacer->pace.full_growth_pct, __ATOMIC_RELAXED);
+    const uint64_t min_bytes = __atomic_load_n(&pacer->pace.full_min_bytes, __ATOMIC_RELAXED);
     uint64_t trigger = UINT64_MAX;
-    if (pacer->pace.full_growth_pct) {
-        trigger = live + live / 100 * pacer->pace.full_growth_pct;
-        if (trigger < pacer->pace.full_min_bytes)
-            trigger = pacer->pace.full_min_bytes;
+    if (growth_pct) {
+        trigger = live + live / 100 * growth_pct;
+        if (trigger < min_bytes)
+            trigger = min_bytes;
     }
     __atomic_store_n(&pacer->full_trigger_bytes, trigger, __ATOMIC_RELAXED);
 }
@@ -66,8 +68,10 @@ void sgc_pacer_collected(struct sgc_heap *heap, enum sgc_collect_kind kind)
 /* The host service; any thread, also from ops->open. */
 void sgc_pacer_set(struct sgc_heap *heap, const struct sgc_pace *pace)
 {
-    SGC_GUARD(&heap->lock);
-    heap->pacer.pace = *pace;
+    SGC_GUARD(&heap->lock); /* against others that set it; the poll reads without */
+    __atomic_store_n(&heap->pacer.pace.minor_bytes, pace->minor_bytes, __ATOMIC_RELAXED);
+    __atomic_store_n(&heap->pacer.pace.full_growth_pct, pace->full_growth_pct, __ATOMIC_RELAXED);
+    __atomic_store_n(&heap->pacer.pace.full_min_bytes, pace->full_min_bytes, __ATOMIC_RELAXED);
     pacer_set_trigger(heap, __atomic_load_n(&heap->pacer.live_bytes, __ATOMIC_RELAXED));
 }
 

@@ -12,7 +12,7 @@ static SGC_COLD void store_foreign(const void *pointer, const char *role)
 /* The heap of a valid operand; panics with fixed text otherwise. */
 static inline struct sgc_cache *store_cache(const void *object, const char *role)
 {
-    if (sgc_unlikely(!sgc_arena_contains(object)))
+    if (sgc_unlikely(!sgc_arena_covers(object)))
         store_foreign(object, role);
     const struct sgc_slab *slab = sgc_slab_head(sgc_slab_of(object));
     if (sgc_unlikely(!slab->class_))
