@@ -8,10 +8,10 @@
 /* Lower number = taken first (outermost). Gaps leave room. */
 enum sgc_rank {
     SGC_RANK_RUNTIME = 10,   /* runtime: config, list of open heaps, loader */
-    SGC_RANK_LIFE = 14,       /* heap: heaps and strategies' locks coming and going */
     SGC_RANK_PROCESS = 16,    /* heap: first use in the process */
     SGC_RANK_STOP = 20,      /* heap: one stop at a time in the process */
     SGC_RANK_HEAP = 30,      /* heap: caches and settings of one heap */
+    SGC_RANK_MUTEXES = 34,   /* heap: list of the plug-ins' locks */
     SGC_RANK_STRATEGY = 35,  /* what a plug-in locks through the host */
     SGC_RANK_THREADS = 40,   /* heap/cache: list of attached threads */
     SGC_RANK_GRACE = 45,     /* heap: grace-period thread's state */

@@ -12,6 +12,12 @@ static bool type_has_references(const struct sgc_type *type)
     return type->n_ref_runs > 0 || type->trace || type->tail_refs;
 }
 
+static uint32_t type_needs(const struct sgc_type *type)
+{
+    return (type_has_references(type) ? SGC_NEED_REFERENCES : 0) | (type->finalize ? SGC_NEED_FINALIZERS : 0);
+}
+
+/* In a section: the strategy stays. */
 static int type_check_needs(const struct sgc_heap *heap, const struct sgc_type *type, struct sgc_error *error)
 {
     const uint32_t offered = heap->plugin->capabilities;
@@ -26,10 +32,11 @@ static int type_check_needs(const struct sgc_heap *heap, const struct sgc_type *
     return 0;
 }
 
-/* What core/heap adds to a cache of core/cache. */
+/* What core/heap adds to a cache of core/cache. In a section, with the link: a switch comes before both or after both. */
 static void cache_adopt(struct sgc_heap *heap, struct sgc_cache *cache)
 {
     const struct sgc_type *type = cache->type;
+    cache->kinds |= heap->kinds;
     cache->managed_manual = (type->flags & SGC_TYPE_MANUAL) || heap->plugin == &sgc_strategy_none;
     cache->has_references = type_has_references(type);
     cache->new_state = cache->managed_manual ? sgc_strategy_none.ops->new_state : heap->ops->new_state;
@@ -46,18 +53,20 @@ static bool cache_name_taken(const struct sgc_heap *heap, const char *name)
     return false;
 }
 
-/* The list changes inside a section or a short one: at a stop it is still. */
+/* The list changes inside a section or at a stop, under the heap lock: still for whoever is at a stop or has the lock. */
 static int cache_link(struct sgc_heap *heap, struct sgc_cache *cache, struct sgc_error *error)
 {
-    int rc = 0;
     SGC_SECTION;
-    sgc_lock_acquire(&heap->lock);
+    SGC_GUARD(&heap->lock);
+    const int rc = type_check_needs(heap, cache->type, error);
+    if (rc < 0)
+        return rc;
     if (cache_name_taken(heap, cache->name))
-        rc = sgc_error_set(error, -EEXIST, "heap %s has a cache named %s already", heap->name, cache->name);
-    else
-        sgc_list_push_back(&heap->caches, &cache->heap_link);
-    sgc_lock_release(&heap->lock);
-    return rc;
+        return sgc_error_set(error, -EEXIST, "heap %s has a cache named %s already", heap->name, cache->name);
+    cache_adopt(heap, cache);
+    heap->needs |= type_needs(cache->type);
+    sgc_list_push_back(&heap->caches, &cache->heap_link);
+    return 0;
 }
 
 struct sgc_cache *sgc_cache_create(struct sgc_heap *heap, const struct sgc_type *type, struct sgc_error *error)
@@ -67,15 +76,12 @@ struct sgc_cache *sgc_cache_create(struct sgc_heap *heap, const struct sgc_type 
         sgc_error_set(error, -EINVAL, "heap %s: a type without a name", heap->name);
         return NULL;
     }
-    if (type_check_needs(heap, type, error) < 0)
-        return NULL;
     const char *name = strncmp(type->name, "struct ", 7) == 0 ? type->name + 7 : type->name;
     if (heap->setup.cache_config && heap->setup.cache_config(heap->setup.cache_config_arg, heap->name, name, &config, error) < 0)
         return NULL;
     struct sgc_cache *cache = sgc_cache_make(heap, type, &config, &heap->budget, heap->kinds, error);
     if (!cache)
         return NULL;
-    cache_adopt(heap, cache);
     if (cache_link(heap, cache, error) < 0) {
         sgc_cache_unmake(cache);
         return NULL;
@@ -93,11 +99,15 @@ int sgc_cache_destroy(struct sgc_cache *cache, struct sgc_error *error)
     struct sgc_stop stop;
     sgc_stop_begin(&stop, heap);
     sgc_collect_stopped(heap, SGC_COLLECT_FULL);
+    sgc_cache_flush(cache); /* of a manual type, perhaps: nobody else uses it now */
     char text[SGC_ERROR_MESSAGE_BYTES / 2] = "";
     const size_t n_live = sgc_cache_describe_live(cache, text, sizeof(text), 8);
-    if (n_live == 0)
+    if (n_live == 0) {
+        SGC_GUARD(&heap->lock); /* a thread at rest may be folding statistics */
         sgc_list_remove(&cache->heap_link);
+    }
     sgc_stop_end(&stop);
+    sgc_finalizer_wake(heap);
     if (n_live)
         return sgc_error_set(error, -EBUSY, "cache %s of heap %s has %zu live object%s:\n%s", cache->name, heap->name, n_live, n_live == 1 ? "" : "s", text);
     sgc_cache_unmake(cache);

@@ -3,6 +3,7 @@
  * The caller is at rest. Two threads that find a collection due at once: the second one finds it done (the pacer is polled again under the stop). */
 #include "core/heap/section.h"
 #include "core/heap/thread.h"
+#include "core/os/meta.h"
 #include "core/stats/events.h"
 #include "core/stats/histogram.h"
 
@@ -12,36 +13,98 @@ void sgc_heap_flush(struct sgc_heap *heap)
         sgc_cache_flush(SGC_LIST_ENTRY(link, struct sgc_cache, heap_link));
 }
 
-static void heap_relist(struct sgc_heap *heap)
+/* Of the caches whose objects are the strategy's. The others' windows move outside sections too (sgc_cache_alloc), so a stop does not make them still. */
+static void heap_flush_managed(struct sgc_heap *heap)
 {
     SGC_LIST_FOR_EACH (link, &heap->caches) {
         struct sgc_cache *cache = SGC_LIST_ENTRY(link, struct sgc_cache, heap_link);
-        sgc_cache_flush(cache); /* the strategy may have freed into the stopper's window */
-        sgc_cache_relist(cache);
+        if (!cache->managed_manual)
+            sgc_cache_flush(cache);
     }
 }
 
-/* decrement.c ran out of memory: each object goes through a decrement again, which finds those without a claim and makes the others candidates. A reclaimed
- * object has state 0, so what dies on the way is passed over. */
-static void recount_object(void *arg, void *object)
+static void heap_relist(struct sgc_heap *heap)
 {
-    (void)arg;
-    if (!(__atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED) & SGC_STATE_COUNTED))
-        return;
-    if (*sgc_count_byte(&sgc_counts, object) == SGC_COUNT_DEAD)
-        return; /* claimed: its strategy is not done with it */
+    heap_flush_managed(heap); /* the strategy may have freed into the stopper's window */
+    SGC_LIST_FOR_EACH (link, &heap->caches) {
+        struct sgc_cache *cache = SGC_LIST_ENTRY(link, struct sgc_cache, heap_link);
+        if (!cache->managed_manual)
+            sgc_cache_relist(cache);
+    }
+}
+
+/* ---- decrement.c ran out of memory: each object goes through a decrement again, which finds those without a claim and makes the others candidates */
+
+struct recount {
+    void **unclaimed; /* objects without a claim: handled after the walk, which their deaths would disturb */
+    size_t n, capacity;
+    bool incomplete;  /* no memory for all of them */
+};
+
+static void recount_again(void *object)
+{
     sgc_count_increment(&sgc_counts, object, true);
     sgc_decrement_now(object); /* which knows objects of manual types */
 }
 
+static void recount_keep(struct recount *recount, void *object)
+{
+    if (recount->n == recount->capacity) {
+        const size_t capacity = recount->capacity ? recount->capacity * 2 : 512;
+        void **bigger = sgc_meta_realloc(recount->unclaimed, recount->capacity * sizeof(void *), capacity * sizeof(void *));
+        if (!bigger) {
+            recount->incomplete = true;
+            return;
+        }
+        recount->unclaimed = bigger;
+        recount->capacity = capacity;
+    }
+    recount->unclaimed[recount->n++] = object;
+}
+
+static bool recount_concerns(const void *object)
+{
+    return __atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED) & SGC_STATE_COUNTED;
+}
+
+static void recount_object(void *arg, void *object)
+{
+    const uint8_t byte = *sgc_count_byte(&sgc_counts, object);
+    if (!recount_concerns(object) || byte == SGC_COUNT_DEAD)
+        return; /* claimed: its strategy is not done with it */
+    if (byte == 0)
+        recount_keep(arg, object);
+    else
+        recount_again(object); /* a claim remains: nothing dies */
+}
+
+/* What dies on the way takes others of the list along: a reclaimed object has state 0. */
+static void heap_recount(struct sgc_heap *heap, uint8_t lost)
+{
+    struct recount recount = {0};
+    if (lost & SGC_LOST_MANUAL)
+        sgc_heap_flush(heap);
+    sgc_heap_walk_stopped(heap, lost & SGC_LOST_MANUAL, recount_object, &recount);
+    for (size_t i = 0; i < recount.n; i++) {
+        void *object = recount.unclaimed[i];
+        if (recount_concerns(object) && *sgc_count_byte(&sgc_counts, object) == 0)
+            recount_again(object);
+    }
+    sgc_meta_free(recount.unclaimed, recount.capacity * sizeof(void *));
+    if (recount.incomplete)
+        __atomic_fetch_or(&heap->lost_decrements, lost, __ATOMIC_RELAXED);
+    heap_flush_managed(heap);
+}
+
+/* ---- */
+
 void sgc_collect_stopped(struct sgc_heap *heap, enum sgc_collect_kind kind)
 {
-    sgc_heap_flush(heap);
-    if (__atomic_exchange_n(&heap->lost_decrements, false, __ATOMIC_ACQ_REL)) { /* pairs with the store in decrement.c */
-        sgc_heap_walk_stopped(heap, true, recount_object, heap);
-        sgc_heap_flush(heap);
-    }
-    heap->stats.last_visited = 0;
+    heap_flush_managed(heap);
+    const uint8_t lost = __atomic_exchange_n(&heap->lost_decrements, 0, __ATOMIC_ACQ_REL); /* pairs with the or in decrement.c */
+    if (sgc_unlikely(lost))
+        heap_recount(heap, lost);
+    __atomic_store_n(&heap->stats.last_visited, 0, __ATOMIC_RELAXED);
     heap->ops->collect(heap->self, kind);
     heap_relist(heap);
     sgc_pacer_collected(heap, kind);

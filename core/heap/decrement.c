@@ -2,8 +2,8 @@
  * Called by hold.c and store.c, by strategies through the host, and at the end of outermost sections.
  *
  * Own-section validity (contract, clause 3): under a strategy that sets SGC_STATE_DEFER a decrement made inside a program's section only joins the thread's list;
- * the end of the section applies the list, still inside the section, so that no stop comes between. Deaths found while applying are handled at once:
- * nothing that the program read can depend on them any more.
+ * the end of the section applies the list, still inside the section, so that no stop comes between. What the deaths found there release joins the same list: a long
+ * chain of objects unwinds in a loop, not in a recursion.
  * The list is the thread's own; entry before count, so that a forked child finds it whole.
  * No memory to grow the list: the count goes down at once, but a count of zero is not acted upon; the heap notes that, and its next collection is a full one that
  * offers every object to the strategy again (collect.c). Late, never lost. */
@@ -22,9 +22,12 @@ void sgc_decrement_now(void *object)
 
 static SGC_COLD void decrement_without_memory(void *object)
 {
-    struct sgc_heap *heap = sgc_object_heap(object);
+    const struct sgc_cache *cache = sgc_object_cache(object);
+    const uint8_t lost = cache->managed_manual ? SGC_LOST_MANUAL : SGC_LOST_MANAGED;
+    struct sgc_heap *heap = cache->heap;
     sgc_count_decrement(&sgc_counts, object, sgc_solo);
-    __atomic_store_n(&heap->lost_decrements, true, __ATOMIC_RELEASE); /* pairs with the exchange in collect.c */
+    __atomic_fetch_or(&heap->lost_decrements, lost, __ATOMIC_RELEASE); /* pairs with the exchange in collect.c */
+    sgc_pacer_request(heap, SGC_COLLECT_FULL);
 }
 
 static SGC_NOINLINE bool deferred_grow(struct sgc_thread *thread)
@@ -60,7 +63,7 @@ void sgc_decrement_later(void *object)
     struct sgc_context *context = &sgc_context_;
 #ifndef SGC_MUTATE_NO_DEFER
     const uint8_t state = __atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED);
-    if ((state & SGC_STATE_DEFER) && context->depth != 0 && !context->thread->applying) {
+    if ((state & SGC_STATE_DEFER) && context->depth != 0) {
         deferred_push(context, object);
         return;
     }
@@ -73,14 +76,10 @@ void sgc_decrement_later(void *object)
 
 void sgc_deferred_apply(struct sgc_thread *thread)
 {
-    if (thread->applying)
-        return;
-    thread->applying = true;
     while (thread->n_deferred > 0) {
         thread->n_deferred--;
         __atomic_signal_fence(__ATOMIC_ACQUIRE);
         sgc_decrement_now(thread->deferred[thread->n_deferred]);
     }
-    thread->applying = false;
     thread->context->rest_pending = 0;
 }

@@ -1,11 +1,11 @@
 /* fork.c - fork() in a process with heaps. Installed once by thread.c.
- * The handlers take every lock of core in rank order, bring all other threads to rest (a stop that lasts for the length of the fork), then call liburcu's own. So the
+ * The handlers bring all other threads to rest (a stop that lasts for the length of the fork), call liburcu's own, then take every lock of core in rank order. So the
  * child finds nothing half done: no death between its claim and its reclaim, no slot between a slab and a window.
- * The one exception is a thread that forks inside a section of its own: a stop would wait for itself, so it forks with the locks alone. The lists that threads
- * write without a lock are whole then too (entry before count), but a death that another thread was handling stays unfinished in the child: a leak there.
- * In the child one thread is left. The others' sections are over; their holds stay, in C structs and on hold stacks; what they had deferred is applied, their windows and
- * slabs go to the idle fronts, their strategy records to the heap. Each heap's first collection is full. The grace thread and finalizer threads start again on the
- * next need. Collecting after fork copies no payload page that it does not write: marks, counts and free bits lie beside the slots. */
+ * A thread that forks inside a section of its own would wait for itself; that is a panic, as every wait in a section is a fault of the program.
+ * In the child one thread is left. The others' holds stay, in C structs and on hold stacks; their windows and slabs go to the idle fronts, their strategy
+ * records to the heap. Each heap's first collection is full. The grace thread and finalizer threads start again on the next need. Collecting after fork
+ * copies no payload page that it does not write: marks, counts and free bits lie beside the slots.
+ * Locks: PROCESS and STOP from before the stop to its end; all others at the stop. */
 #include "core/heap/section.h"
 #include "core/heap/thread.h"
 #include "core/os/meta.h"
@@ -42,19 +42,17 @@ static struct sgc_lock *pick_stats(struct sgc_heap *heap)
     return &heap->stats_lock;
 }
 
-static struct {
-    struct sgc_stop stop;
-    bool stopped;
-} forking; /* between prepare and parent or child; lock STOP */
+static struct sgc_stop fork_stop; /* between prepare and parent or child; lock STOP */
 
-/* LIFE first: the lists of heaps and strategies' locks, walked here, change only under it. */
+/* liburcu's handler waits for a grace period that is under way, and so for whoever reads under it: before the locks that such a reader may want. */
 static void fork_prepare(void)
 {
-    sgc_lock_before_fork(&sgc_life_lock);
+    if (sgc_unlikely(sgc_context_.depth != 0))
+        sgc_panic("fork: called inside a section");
+    sgc_lock_before_fork(sgc_process_lock_of_fork());
     sgc_lock_before_fork(sgc_stop_lock_of_fork());
-    forking.stopped = sgc_context_.depth == 0;
-    if (forking.stopped)
-        sgc_stop_begin_locked(&forking.stop, NULL, false);
+    sgc_stop_begin_locked(&fork_stop, NULL);
+    urcu_bp_before_fork();
     heap_locks(lock_before, pick_heap, 0);
     sgc_strategy_locks_before_fork();
     sgc_lock_before_fork(&sgc_threads_lock);
@@ -66,7 +64,6 @@ static void fork_prepare(void)
     sgc_region_before_fork();
     heap_locks(lock_before, pick_stats, 0);
     sgc_meta_before_fork();
-    urcu_bp_before_fork();
 }
 
 static void fork_release(int in_child)
@@ -82,10 +79,9 @@ static void fork_release(int in_child)
     sgc_lock_after_fork(&sgc_threads_lock, in_child);
     sgc_strategy_locks_after_fork(in_child);
     heap_locks(sgc_lock_after_fork, pick_heap, in_child);
-    if (forking.stopped)
-        sgc_stop_end_locked(&forking.stop);
+    sgc_stop_end_locked(&fork_stop);
     sgc_lock_after_fork(sgc_stop_lock_of_fork(), in_child);
-    sgc_lock_after_fork(&sgc_life_lock, in_child);
+    sgc_lock_after_fork(sgc_process_lock_of_fork(), in_child);
     sgc_events_after_fork(in_child);
 }
 
@@ -95,13 +91,20 @@ static void fork_parent(void)
     fork_release(0);
 }
 
-/* The only thread of the child. If it forked inside a section it still is in it, and nobody else runs. */
+/* Calls that threads of the parent were making at rest are not made here. */
+static void heap_after_fork_child(struct sgc_heap *heap)
+{
+    heap->first_full = true;
+    heap->n_rest_calls[0] = heap->n_rest_calls[1] = 0;
+    sgc_finalizer_after_fork_child(heap);
+}
+
 static void fork_child(void)
 {
     urcu_bp_after_fork_child();
     fork_release(1);
     sgc_grace_after_fork_child();
-    if (sgc_context_.thread) {
+    if (sgc_thread_attach() == 0) {
         sgc_context_.thread->tid = sgc_os_thread_id();
         sgc_enter();
     }
@@ -110,13 +113,10 @@ static void fork_child(void)
         if (thread != sgc_context_.thread)
             sgc_thread_bury_after_fork(thread);
     }
-    if (sgc_context_.thread)
+    if (sgc_context_.depth != 0)
         sgc_leave();
-    SGC_LIST_FOR_EACH (link, &sgc_heaps) {
-        struct sgc_heap *heap = SGC_LIST_ENTRY(link, struct sgc_heap, link);
-        heap->first_full = true;
-        sgc_finalizer_after_fork_child(heap);
-    }
+    SGC_LIST_FOR_EACH (link, &sgc_heaps)
+        heap_after_fork_child(SGC_LIST_ENTRY(link, struct sgc_heap, link));
 }
 
 int sgc_fork_install(void)

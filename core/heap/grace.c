@@ -6,6 +6,8 @@
  * precedes F2 in the order of fences, and the unlink is visible to every section that the grace period does not wait for. So done >= stamp proves
  * that every section which may have seen the object before the unlink has ended.
  * done moves up only (compare-and-swap maximum), as stops finish beside the thread.
+ * Waiting threads leave the grace period to the thread and wait for `finished`: synchronize_rcu has no deadline, and a section that began after the ones that
+ * were noted can hold it up. Only where there is no thread does a waiter run the grace period itself.
  * Lock: GRACE guards the thread's state and `serving`; it is not held while waiting. */
 #include "core/heap/section.h"
 #include "core/os/clock.h"
@@ -17,7 +19,8 @@ static struct {
     struct sgc_lock lock;
     pthread_cond_t wake, finished; /* both with lock */
     pthread_t thread;
-    bool has_thread;
+    bool has_thread;          /* started */
+    bool runs;                /* attached and looking at requests */
     struct sgc_heap *serving; /* heap whose strategy the thread is calling */
     uint64_t wanted;          /* highest stamp requested; lock */
     bool requested;           /* since the thread last looked; a stop or a waiter may have reached `wanted` before it does; lock */
@@ -43,11 +46,11 @@ static void grace_finish(uint64_t sequence)
 }
 
 /* Runs one grace period on the calling thread, which is in no section. deadline_ns: 0 or absolute; -ETIMEDOUT leaves nothing done. */
-static int grace_run(const char *who, uint64_t limit_ns, uint64_t deadline_ns, uint64_t *n_stalls)
+static int grace_run(unsigned watcher, uint64_t limit_ns, uint64_t deadline_ns, uint64_t *n_stalls)
 {
     const uint64_t sequence = __atomic_add_fetch(&grace.started, 1, __ATOMIC_SEQ_CST);
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* F2 */
-    const int rc = sgc_sections_wait(1, who, limit_ns, deadline_ns, n_stalls);
+    const int rc = sgc_sections_wait(watcher, NULL, limit_ns, deadline_ns, n_stalls);
     if (rc < 0)
         return rc;
     urcu_bp_synchronize_rcu();
@@ -56,15 +59,24 @@ static int grace_run(const char *who, uint64_t limit_ns, uint64_t deadline_ns, u
     return 0;
 }
 
+static void grace_announce(void)
+{
+    SGC_GUARD(&grace.lock);
+    pthread_cond_broadcast(&grace.finished);
+}
+
 void sgc_grace_after_stop(void)
 {
     grace_finish(__atomic_add_fetch(&grace.started, 1, __ATOMIC_SEQ_CST));
+    grace_announce();
 }
 
-/* Next heap with a request that is fulfilled; marks it as being served. */
+/* Next heap with a request that is fulfilled; marks it as being served. In a section, so that no switch comes between taking the request and marking it: a
+ * strategy never hears of its predecessor's requests. */
 static struct sgc_heap *grace_next_heap(void)
 {
     struct sgc_heap *found = NULL;
+    SGC_SECTION;
     sgc_lock_acquire(&sgc_threads_lock);
     SGC_LIST_FOR_EACH (link, &sgc_heaps) {
         struct sgc_heap *heap = SGC_LIST_ENTRY(link, struct sgc_heap, link);
@@ -108,7 +120,7 @@ static uint64_t grace_report_limit_ns(void)
     uint64_t limit_ns = 0;
     sgc_lock_acquire(&sgc_threads_lock);
     SGC_LIST_FOR_EACH (link, &sgc_heaps) {
-        const uint64_t heap_ns = SGC_LIST_ENTRY(link, struct sgc_heap, link)->stall_report_ns;
+        const uint64_t heap_ns = __atomic_load_n(&SGC_LIST_ENTRY(link, struct sgc_heap, link)->stall_report_ns, __ATOMIC_RELAXED);
         if (heap_ns && (limit_ns == 0 || heap_ns < limit_ns))
             limit_ns = heap_ns;
     }
@@ -116,14 +128,14 @@ static uint64_t grace_report_limit_ns(void)
     return limit_ns;
 }
 
-static void grace_count(uint64_t n_stalls)
+static void grace_count(uint64_t n_periods, uint64_t n_stalls)
 {
     sgc_lock_acquire(&sgc_threads_lock);
     SGC_LIST_FOR_EACH (link, &sgc_heaps) {
         struct sgc_heap *heap = SGC_LIST_ENTRY(link, struct sgc_heap, link);
         if (__atomic_load_n(&heap->grace_wanted, __ATOMIC_RELAXED) == 0)
             continue;
-        __atomic_fetch_add(&heap->stats.n_grace_periods, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&heap->stats.n_grace_periods, n_periods, __ATOMIC_RELAXED);
         __atomic_fetch_add(&heap->stats.n_stalls, n_stalls, __ATOMIC_RELAXED);
     }
     sgc_lock_release(&sgc_threads_lock);
@@ -136,6 +148,7 @@ static void *grace_main(void *unused)
         sgc_os_sleep_ns(1000000); /* no memory for the thread's record: requests wait, allocating threads help themselves (sgc_grace_wait) */
     for (;;) {
         sgc_lock_acquire(&grace.lock);
+        grace.runs = true;
         while (!grace.requested && grace.wanted <= sgc_grace_done()) {
             pthread_cond_wait(&grace.wake, &grace.lock.mutex);
         }
@@ -144,12 +157,10 @@ static void *grace_main(void *unused)
         sgc_lock_release(&grace.lock);
         uint64_t n_stalls = 0;
         if (due) {
-            grace_run(NULL, grace_report_limit_ns(), 0, &n_stalls);
-            grace_count(n_stalls);
+            grace_run(SGC_WATCHER_GRACE, grace_report_limit_ns(), 0, &n_stalls);
+            grace_count(1, n_stalls);
         }
-        sgc_lock_acquire(&grace.lock);
-        pthread_cond_broadcast(&grace.finished);
-        sgc_lock_release(&grace.lock);
+        grace_announce();
         grace_serve_heaps();
     }
     return NULL;
@@ -165,32 +176,62 @@ static bool grace_thread_ensure(void)
     return grace.has_thread;
 }
 
+/* Lock GRACE is held. False: there is no thread. */
+static bool grace_ask_locked(uint64_t stamp)
+{
+    if (grace.wanted < stamp)
+        grace.wanted = stamp;
+    grace.requested = true;
+    if (!grace_thread_ensure())
+        return false;
+    pthread_cond_signal(&grace.wake);
+    return true;
+}
+
 void sgc_grace_request(struct sgc_heap *heap, uint64_t stamp)
 {
     uint64_t wanted = __atomic_load_n(&heap->grace_wanted, __ATOMIC_RELAXED);
     while (wanted < stamp && !__atomic_compare_exchange_n(&heap->grace_wanted, &wanted, stamp, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         ;
-    sgc_lock_acquire(&grace.lock);
-    if (grace.wanted < stamp)
-        grace.wanted = stamp;
-    grace.requested = true;
-    if (grace_thread_ensure())
-        pthread_cond_signal(&grace.wake);
-    sgc_lock_release(&grace.lock);
+    SGC_GUARD(&grace.lock);
+    grace_ask_locked(stamp);
+}
+
+/* Lock GRACE is held. */
+static bool grace_await_locked(uint64_t stamp, uint64_t deadline_ns)
+{
+    const struct timespec until = {(time_t)(deadline_ns / 1000000000), (long)(deadline_ns % 1000000000)};
+    while (sgc_grace_done() < stamp) {
+        if (pthread_cond_clockwait(&grace.finished, &grace.lock.mutex, CLOCK_MONOTONIC, &until) == ETIMEDOUT)
+            return sgc_grace_done() >= stamp;
+    }
+    return true;
 }
 
 int sgc_grace_wait(uint64_t stamp, uint64_t timeout_ns)
 {
-    SGC_CHECK(sgc_context_.depth == 0);
-    const uint64_t deadline_ns = sgc_os_now_ns() + timeout_ns;
-    while (sgc_grace_done() < stamp) {
-        uint64_t n_stalls = 0;
-        const int rc = grace_run(NULL, timeout_ns, deadline_ns, &n_stalls);
-        grace_count(n_stalls);
-        if (rc < 0)
-            return rc;
+    if (sgc_unlikely(sgc_context_.depth != 0))
+        sgc_panic("a grace period was waited for inside a section, which it would wait for");
+    if (sgc_grace_done() >= stamp)
+        return 0;
+    const uint64_t began_ns = sgc_os_now_ns();
+    const uint64_t deadline_ns = timeout_ns < INT64_MAX ? began_ns + timeout_ns : INT64_MAX;
+    uint64_t n_stalls = 0;
+    sgc_sections_note(SGC_WATCHER_WAIT);
+    sgc_lock_acquire(&grace.lock);
+    const bool helped = grace_ask_locked(stamp) && grace.runs;
+    const bool done = helped && grace_await_locked(stamp, deadline_ns);
+    sgc_lock_release(&grace.lock);
+    if (done)
+        return 0;
+    if (helped) {
+        n_stalls = sgc_sections_report(SGC_WATCHER_WAIT, NULL, sgc_os_now_ns() - began_ns);
+        grace_count(0, n_stalls);
+        return -ETIMEDOUT;
     }
-    return 0;
+    const int rc = grace_run(SGC_WATCHER_WAIT, timeout_ns, deadline_ns, &n_stalls); /* later than the stamp: one is enough */
+    grace_count(rc == 0, n_stalls);
+    return rc;
 }
 
 void sgc_grace_forget_heap(struct sgc_heap *heap)
@@ -206,10 +247,12 @@ struct sgc_lock *sgc_grace_lock_of_fork(void)
     return &grace.lock;
 }
 
-/* In a forked child the thread does not exist; the next request starts another. */
+/* In a forked child the thread does not exist; the next request starts another. What it was in the middle of serving is asked for again: stamp 1 is long reached. */
 void sgc_grace_after_fork_child(void)
 {
-    grace.has_thread = false;
+    grace.has_thread = grace.runs = false;
+    if (grace.serving && __atomic_load_n(&grace.serving->grace_wanted, __ATOMIC_RELAXED) == 0)
+        __atomic_store_n(&grace.serving->grace_wanted, 1, __ATOMIC_RELAXED);
     grace.serving = NULL;
     grace.wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     grace.finished = (pthread_cond_t)PTHREAD_COND_INITIALIZER;

@@ -1,7 +1,7 @@
 /* heap.c - the life of a heap: create, reconfigure, close; the list of open heaps.
  * Called by core/runtime (create, reconfigure) and by programs (close).
- * A heap is in sgc_heaps (lock THREADS) from the end of create to the start of close; whoever finds it there may use it until the end of its section, as close
- * frees it only after a stop. Its index into the threads' cells is free again after that stop. */
+ * A heap is in sgc_heaps (lock THREADS; changes at stops) from the end of create to the start of close; whoever finds it there may use it until the end of its
+ * section, as close frees it only after a second stop. Its index into the threads' cells and its name are free again after that stop. */
 #include "core/heap/heap.h"
 #include "core/heap/section.h"
 #include "core/heap/thread.h"
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool heap_index_used[SGC_MAX_HEAPS]; /* lock THREADS */
+static const char *heap_names[SGC_MAX_HEAPS]; /* by index; NULL: free; lock THREADS */
 
 static uint32_t heap_kinds(const struct sgc_strategy_plugin *plugin)
 {
@@ -24,20 +24,21 @@ static uint32_t heap_kinds(const struct sgc_strategy_plugin *plugin)
     return kinds;
 }
 
-/* Takes an index and refuses a name that is open already. */
+/* Takes an index and refuses a name that is open already, or about to be. name: the heap's own copy. */
 static int heap_register_index(const char *name, unsigned *index, struct sgc_error *error)
 {
     SGC_GUARD(&sgc_threads_lock);
-    SGC_LIST_FOR_EACH (link, &sgc_heaps) {
-        if (strcmp(SGC_LIST_ENTRY(link, struct sgc_heap, link)->name, name) == 0)
+    unsigned free = SGC_MAX_HEAPS;
+    for (unsigned i = SGC_MAX_HEAPS; i-- > 0;) {
+        if (!heap_names[i])
+            free = i;
+        else if (strcmp(heap_names[i], name) == 0)
             return sgc_error_set(error, -EEXIST, "heap %s is open already in this process; choose another name", name);
     }
-    for (unsigned i = 0; i < SGC_MAX_HEAPS; i++) {
-        if (!heap_index_used[i]) {
-            heap_index_used[i] = true;
-            *index = i;
-            return 0;
-        }
+    if (free < SGC_MAX_HEAPS) {
+        heap_names[free] = name;
+        *index = free;
+        return 0;
     }
     return sgc_error_set(error, -EMFILE, "heap %s: %d heaps are open, which is the most a process may have", name, SGC_MAX_HEAPS);
 }
@@ -45,7 +46,7 @@ static int heap_register_index(const char *name, unsigned *index, struct sgc_err
 static void heap_release_index(unsigned index)
 {
     SGC_GUARD(&sgc_threads_lock);
-    heap_index_used[index] = false;
+    heap_names[index] = NULL;
 }
 
 /* The union of all open heaps' masks goes into every context. At a stop. */
@@ -69,7 +70,7 @@ static void heap_limits(struct sgc_heap *heap, const struct sgc_heap_setup *setu
 {
     __atomic_store_n(&heap->budget.soft_bytes, setup->soft_limit_bytes, __ATOMIC_RELAXED);
     __atomic_store_n(&heap->budget.hard_bytes, setup->hard_limit_bytes, __ATOMIC_RELAXED);
-    heap->stall_report_ns = setup->stall_report_ns;
+    __atomic_store_n(&heap->stall_report_ns, setup->stall_report_ns, __ATOMIC_RELAXED); /* read by the grace thread at rest */
 }
 
 static void heap_init(struct sgc_heap *heap, const struct sgc_heap_setup *setup)
@@ -80,7 +81,8 @@ static void heap_init(struct sgc_heap *heap, const struct sgc_heap_setup *setup)
     heap->setup.params = heap->params;
     heap->plugin = setup->plugin;
     heap->ops = setup->plugin->ops;
-    memcpy(heap->params, setup->params, setup->plugin->n_params * sizeof(uint64_t));
+    if (setup->plugin->n_params)
+        memcpy(heap->params, setup->params, setup->plugin->n_params * sizeof(uint64_t));
     heap->needs = setup->needs;
     heap->kinds = heap_kinds(setup->plugin);
     heap_limits(heap, setup);
@@ -95,7 +97,6 @@ static void heap_init(struct sgc_heap *heap, const struct sgc_heap_setup *setup)
 static void heap_link(struct sgc_heap *heap)
 {
     struct sgc_stop stop;
-    SGC_GUARD(&sgc_life_lock);
     sgc_stop_begin(&stop, heap);
     sgc_lock_acquire(&sgc_threads_lock);
     sgc_list_push_back(&sgc_heaps, &heap->link);
@@ -104,9 +105,12 @@ static void heap_link(struct sgc_heap *heap)
     sgc_stop_end(&stop);
 }
 
+/* At a stop. From here on no thread that exits finds the heap, so its cells go first; and the strategy is told of no grace period any more, as counts are
+ * worthless now. */
 static void heap_unlink(struct sgc_heap *heap)
 {
-    SGC_GUARD(&sgc_life_lock);
+    sgc_strategy_release_cells(heap);
+    sgc_heap_forget_grace(heap);
     SGC_GUARD(&sgc_threads_lock);
     sgc_list_remove(&heap->link);
 }
@@ -185,7 +189,6 @@ void sgc_heap_reconfigure(struct sgc_heap *heap, const struct sgc_heap_setup *se
 
 /* The last collection, and who still holds what. Counts become holds alone (and are worthless afterwards). At a stop. */
 struct leak_list {
-    struct sgc_error *error;
     size_t n_held, length;
     char text[SGC_ERROR_MESSAGE_BYTES / 2];
 };
@@ -205,14 +208,12 @@ static void leak_visit(void *arg, void *object)
 
 static void heap_list_leaks(struct sgc_heap *heap, struct leak_list *leaks)
 {
-    struct sgc_stop stop;
-    sgc_stop_begin(&stop, heap);
     sgc_collect_stopped(heap, SGC_COLLECT_FULL);
     sgc_finalizer_queue_forget(heap);
     if (heap->plugin->capabilities & SGC_CAP_COUNTS_REFERENCES)
         sgc_counts_remove_references(heap);
+    sgc_heap_flush(heap);
     sgc_heap_walk_stopped(heap, true, leak_visit, leaks);
-    sgc_stop_end(&stop);
 }
 
 static void heap_detach_cells(struct sgc_heap *heap)
@@ -233,13 +234,15 @@ int sgc_heap_close(struct sgc_heap *heap, struct sgc_error *error)
     if (!sgc_context_.thread)
         sgc_section_attach();
     sgc_finalizer_thread_stop(heap);
-    struct leak_list leaks = {.error = error};
+    struct leak_list leaks = {0};
+    struct sgc_stop stop;
+    sgc_stop_begin(&stop, heap);
     heap_list_leaks(heap, &leaks);
     heap_unlink(heap);
+    sgc_stop_end(&stop);
     sgc_grace_forget_heap(heap);
 
-    struct sgc_stop stop; /* every section that found the heap in the list ends before this */
-    sgc_stop_begin(&stop, heap);
+    sgc_stop_begin(&stop, heap); /* every section that found the heap in the list has ended */
     sgc_strategy_release_cells(heap);
     heap->ops->quiesce(heap->self);
     heap_detach_cells(heap);

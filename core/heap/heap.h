@@ -70,7 +70,7 @@ struct sgc_finalizer_queue {
 };
 
 struct sgc_pacer {
-    struct sgc_pace pace;       /* heap lock */
+    struct sgc_pace pace;       /* atomic; written under the heap lock */
     uint64_t since_minor_bytes; /* atomic: slots handed to windows and external bytes since the last collection */
     uint64_t live_bytes;        /* after the last collection; stopper */
     uint64_t full_trigger_bytes; /* live + since_minor beyond this: full */
@@ -87,6 +87,8 @@ struct sgc_shrinker {
     bool runner_frees;          /* unregistered from inside shrink: nobody waits */
     pthread_cond_t idle;
 };
+
+enum sgc_lost { SGC_LOST_MANAGED = 1, SGC_LOST_MANUAL = 2 /* of objects of manual types */ };
 
 struct sgc_heap {
     char name[SGC_HEAP_NAME_BYTES];
@@ -108,15 +110,18 @@ struct sgc_heap {
     struct sgc_weak_table weak;
     struct sgc_finalizer_queue finalizers;
     struct sgc_trace *trace;      /* engine's scratch while a trace runs */
-    bool lost_decrements;         /* atomic: a deferred decrement found no memory; the next collection is full and recounts candidates */
+    uint8_t lost_decrements;      /* atomic, enum sgc_lost: deferred decrements found no memory; the next collection is full and recounts candidates */
     bool first_full;              /* after fork: the next collection is full */
     uint64_t grace_wanted;        /* atomic: highest stamp requested and not yet reported to the strategy */
-    uint32_t n_rest_calls;        /* atomic: threads inside ops->before_alloc, which runs at rest */
+    uint32_t n_rest_calls[2];     /* atomic: threads inside ops->before_alloc, which runs at rest; by the parity of n_switches when they began */
+    uint32_t n_switches;          /* changes at a stop */
     bool grace_pending;           /* atomic: the grace thread is about to call, or calls, grace_elapsed for that request */
     int64_t external_bytes, retired_bytes; /* atomic */
     struct sgc_lock stats_lock;   /* rank STATS: histograms and collection counters, so that readers get whole figures */
     struct sgc_stats stats;       /* collections' part: written by the stopper; counters by atomics where others write */
 };
+
+enum sgc_watcher { SGC_WATCHER_STOP, SGC_WATCHER_GRACE /* the grace thread */, SGC_WATCHER_WAIT /* sgc_grace_wait */, SGC_N_WATCHERS };
 
 /* One per attached thread. */
 struct sgc_thread {
@@ -127,10 +132,8 @@ struct sgc_thread {
     void *cells[SGC_MAX_HEAPS];  /* the strategies' */
     void **deferred;             /* decrements that wait for the section's end: entry before count */
     uint32_t n_deferred, deferred_capacity;
-    bool applying;               /* the list is being worked off: further decrements are made at once */
-    uint64_t watched_section[2]; /* n_sections when a watcher (0: stop, 1: grace) began to wait; lock THREADS */
-    uint64_t reported_section;   /* stalled section already reported */
-    bool dead;                   /* in a forked child: its thread does not exist */
+    uint64_t watched_section[SGC_N_WATCHERS]; /* number of the section it was in when the watcher looked first; lock THREADS */
+    uint64_t reported_section;   /* stalled section already reported; lock THREADS */
 };
 
 /* ---- heap.c, switch.c: life of a heap (called by core/runtime) */
@@ -145,14 +148,14 @@ void sgc_heap_publish_masks(void); /* at a stop: the open heaps' store masks int
 void sgc_counts_add_references(struct sgc_heap *heap);
 void sgc_counts_remove_references(struct sgc_heap *heap);
 void sgc_strategy_release_cells(struct sgc_heap *heap); /* at a stop: every thread's cell goes back to the strategy */
+void sgc_heap_forget_grace(struct sgc_heap *heap); /* at a stop: takes back what the strategy requested of the grace thread */
 extern const struct sgc_strategy_plugin sgc_strategy_none; /* none.c: the built-in object cache */
 
 /* ---- section.c, stop.c, thread.c */
 extern uint8_t sgc_solo;        /* one attached thread; changes at stops only */
 extern uint32_t sgc_stop_flag;  /* atomic; see stop.c */
-extern struct sgc_lock sgc_life_lock; /* heaps and strategies' locks come and go; with THREADS for the list of heaps */
 extern struct sgc_lock sgc_threads_lock;
-extern struct sgc_list sgc_threads, sgc_heaps; /* lock THREADS */
+extern struct sgc_list sgc_threads, sgc_heaps; /* lock THREADS; sgc_heaps changes at a stop only */
 
 struct sgc_stop {
     uint64_t began_ns, stopped_ns;
@@ -162,8 +165,11 @@ void sgc_stop_begin(struct sgc_stop *stop, struct sgc_heap *heap);
 /* Ends it; returns the length of the stop in ns. */
 uint64_t sgc_stop_end(struct sgc_stop *stop);
 bool sgc_stop_is_mine(void); /* the calling thread is the stopper */
-/* Waits until no section that runs now is left (polling, naming stalls after limit_ns); deadline_ns (absolute, 0: none): -ETIMEDOUT. watcher: 0 stop, 1 grace. */
+/* Waits until no section that runs now is left (polling, naming stalls after limit_ns); deadline_ns (absolute, 0: none): -ETIMEDOUT. */
 int sgc_sections_wait(unsigned watcher, const char *who, uint64_t limit_ns, uint64_t deadline_ns, uint64_t *n_stalls);
+/* The two halves, for a watcher that waits otherwise: notes the sections that run now (returns how many); names those that still run (returns how many are new). */
+unsigned sgc_sections_note(unsigned watcher);
+uint64_t sgc_sections_report(unsigned watcher, const char *who, uint64_t waited_ns);
 
 /* ---- grace.c */
 uint64_t sgc_grace_stamp(void);
@@ -193,7 +199,7 @@ enum sgc_reason { SGC_REASON_PACE, SGC_REASON_EXPLICIT, SGC_REASON_EMERGENCY, SG
 void sgc_collect(struct sgc_heap *heap, enum sgc_collect_kind kind, enum sgc_reason reason);
 /* The part of a collection inside the stop. */
 void sgc_collect_stopped(struct sgc_heap *heap, enum sgc_collect_kind kind);
-/* Flushes every window of the heap: afterwards used words are exact. At a stop. */
+/* Flushes every window of the heap: afterwards used words are exact. At a stop, and no thread is inside sgc_cache_alloc or sgc_cache_free of this heap. */
 void sgc_heap_flush(struct sgc_heap *heap);
 
 /* ---- object.c: what core knows of an object by its address */
@@ -259,12 +265,11 @@ int sgc_heap_verify_stopped(struct sgc_heap *heap, struct sgc_error *error);
 /* ---- host.c */
 void sgc_host_init(void);
 const struct sgc_host *sgc_host_get(void);
-/* fork.c: the locks that strategies made through the host. */
+/* fork.c: the locks that strategies made through the host, and the one that guards their list. */
 void sgc_strategy_locks_before_fork(void);
 void sgc_strategy_locks_after_fork(int in_child);
 
 /* ---- fork.c */
 int sgc_fork_install(void); /* once per process: 0 or a negative errno */
-void sgc_thread_detach_record(struct sgc_thread *thread); /* thread.c: everything but the TLS */
 
 #endif

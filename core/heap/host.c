@@ -48,12 +48,13 @@ static void host_visit_thread_cells(struct sgc_heap *heap, void (*visit)(void *a
         visit(arg, &SGC_LIST_ENTRY(link, struct sgc_thread, link)->cells[heap->index]);
 }
 
-/* A strategy's lock; all of them are listed for fork. Lock LIFE guards the list. */
+/* A strategy's lock; all of them are listed for fork. */
 struct host_mutex {
     struct sgc_lock lock;
     struct sgc_list link;
 };
 static struct sgc_list host_mutexes = {&host_mutexes, &host_mutexes};
+static struct sgc_lock host_mutexes_lock = SGC_LOCK_INIT(SGC_RANK_MUTEXES, "strategies' locks");
 
 static void *host_lock_create(void)
 {
@@ -61,7 +62,7 @@ static void *host_lock_create(void)
     if (!mutex)
         return NULL;
     sgc_lock_init(&mutex->lock, SGC_RANK_STRATEGY, "strategy");
-    SGC_GUARD(&sgc_life_lock);
+    SGC_GUARD(&host_mutexes_lock);
     sgc_list_push_back(&host_mutexes, &mutex->link);
     return mutex;
 }
@@ -71,9 +72,9 @@ static void host_lock_destroy(void *at)
     struct host_mutex *mutex = at;
     if (!mutex)
         return;
-    sgc_lock_acquire(&sgc_life_lock);
+    sgc_lock_acquire(&host_mutexes_lock);
     sgc_list_remove(&mutex->link);
-    sgc_lock_release(&sgc_life_lock);
+    sgc_lock_release(&host_mutexes_lock);
     sgc_lock_fini(&mutex->lock);
     sgc_meta_free(mutex, sizeof(*mutex));
 }
@@ -88,9 +89,9 @@ static void host_unlock(void *mutex)
     sgc_lock_release(&((struct host_mutex *)mutex)->lock);
 }
 
-/* Lock LIFE is held: the list is still. */
 void sgc_strategy_locks_before_fork(void)
 {
+    sgc_lock_before_fork(&host_mutexes_lock);
     SGC_LIST_FOR_EACH (link, &host_mutexes)
         sgc_lock_before_fork(&SGC_LIST_ENTRY(link, struct host_mutex, link)->lock);
 }
@@ -99,6 +100,7 @@ void sgc_strategy_locks_after_fork(int in_child)
 {
     SGC_LIST_FOR_EACH (link, &host_mutexes)
         sgc_lock_after_fork(&SGC_LIST_ENTRY(link, struct host_mutex, link)->lock, in_child);
+    sgc_lock_after_fork(&host_mutexes_lock, in_child);
 }
 
 static void host_count_visited(struct sgc_heap *heap, uint64_t n)

@@ -28,13 +28,13 @@ static inline void sgc_section_begin(struct sgc_context *context)
 {
     if (sgc_unlikely(!context->thread))
         sgc_section_attach();
+    __atomic_store_n(&context->n_sections, context->n_sections + 1, __ATOMIC_RELAXED); /* before depth: a watcher sees one number for one section */
     __atomic_store_n(&context->depth, 1, __ATOMIC_RELAXED);
     urcu_bp_read_lock();
 #ifndef SGC_MUTATE_NO_STOP_CHECK
     if (sgc_unlikely(__atomic_load_n(&sgc_stop_flag, __ATOMIC_ACQUIRE))) /* pairs with the flag's stores in stop.c */
         sgc_section_wait_for_stop(context);
 #endif
-    __atomic_store_n(&context->n_sections, context->n_sections + 1, __ATOMIC_RELAXED);
     SGC_TSAN_ACQUIRE(&sgc_tsan_resume);
 }
 

@@ -1,8 +1,10 @@
 /* stall.c - waiting for sections with eyes open: names the thread whose long section delays a stop or a grace period.
  * Called by stop.c and grace.c before they ask liburcu for the grace period itself; safety rests on that call alone, what is read here is for
- * reports: depth and n_sections of other threads, relaxed, may be a moment old. The thread's name is read under lock THREADS. */
+ * reports: depth and n_sections of other threads, relaxed, may be a moment old. The thread's name is read under lock THREADS.
+ * Invariant: watched_section[w] is the section that the thread was in when watcher w looked first, or UINT64_MAX; numbers start at 1. */
 #include "core/heap/section.h"
 #include "core/os/clock.h"
+#include "core/stats/events.h"
 #include <errno.h>
 #include <sched.h>
 
@@ -12,7 +14,7 @@
 
 static bool thread_is_in_section(const struct sgc_thread *thread)
 {
-    return !thread->dead && __atomic_load_n(&thread->context->depth, __ATOMIC_RELAXED) != 0;
+    return __atomic_load_n(&thread->context->depth, __ATOMIC_RELAXED) != 0;
 }
 
 static uint64_t thread_section(const struct sgc_thread *thread)
@@ -35,6 +37,13 @@ static unsigned sections_note(unsigned watcher)
     return n;
 }
 
+static SGC_COLD void section_report(const struct sgc_thread *thread, unsigned watcher, const char *who, uint64_t waited_ns)
+{
+    sgc_warn("%s%s%s waits for thread \"%s\" (tid %lld): in one section for more than %llu ms", watcher == SGC_WATCHER_STOP ? "a stop" : "a grace period",
+             who ? " of heap " : "", who ? who : "", thread->name, (long long)thread->tid, (unsigned long long)(waited_ns / 1000000));
+    sgc_event_record(SGC_EVENT_STALL, thread->name, waited_ns, (uint64_t)thread->tid, 0, 0);
+}
+
 /* Lock THREADS is held. Counts noted sections that still run; reports each of them once when report is set. */
 static unsigned sections_count(unsigned watcher, const char *who, uint64_t waited_ns, bool report, uint64_t *n_stalls)
 {
@@ -45,23 +54,34 @@ static unsigned sections_count(unsigned watcher, const char *who, uint64_t waite
         if (noted == UINT64_MAX || !thread_is_in_section(thread) || thread_section(thread) != noted)
             continue;
         n++;
-        if (!report || thread->reported_section == noted + 1)
+        if (!report || thread->reported_section == noted)
             continue;
-        thread->reported_section = noted + 1;
+        thread->reported_section = noted;
         ++*n_stalls;
-        sgc_warn("%s%s%s waits for thread \"%s\" (tid %lld): in one section for more than %llu ms", watcher == 0 ? "a stop" : "a grace period",
-                 who ? " of heap " : "", who ? who : "", thread->name, (long long)thread->tid, (unsigned long long)(waited_ns / 1000000));
+        section_report(thread, watcher, who, waited_ns);
     }
     return n;
+}
+
+unsigned sgc_sections_note(unsigned watcher)
+{
+    SGC_GUARD(&sgc_threads_lock);
+    return sections_note(watcher);
+}
+
+uint64_t sgc_sections_report(unsigned watcher, const char *who, uint64_t waited_ns)
+{
+    uint64_t n_stalls = 0;
+    SGC_GUARD(&sgc_threads_lock);
+    sections_count(watcher, who, waited_ns, true, &n_stalls);
+    return n_stalls;
 }
 
 int sgc_sections_wait(unsigned watcher, const char *who, uint64_t limit_ns, uint64_t deadline_ns, uint64_t *n_stalls)
 {
     if (limit_ns == 0)
         limit_ns = STALL_LIMIT_DEFAULT_NS;
-    sgc_lock_acquire(&sgc_threads_lock);
-    unsigned n = sections_note(watcher);
-    sgc_lock_release(&sgc_threads_lock);
+    unsigned n = sgc_sections_note(watcher);
     if (n == 0)
         return 0;
     const uint64_t began_ns = sgc_os_now_ns();

@@ -52,12 +52,12 @@ struct sgc_lock *sgc_stop_lock_of_fork(void)
     return &stop_lock;
 }
 
-/* Lock STOP is held. joining: the caller is about to attach, so even a solo thread must be waited for. */
-void sgc_stop_begin_locked(struct sgc_stop *stop, struct sgc_heap *heap, bool joining)
+/* Lock STOP is held. A caller that is not attached (it is about to be, or forks) waits even for a solo thread: that one is another. */
+void sgc_stop_begin_locked(struct sgc_stop *stop, struct sgc_heap *heap)
 {
     stop->began_ns = sgc_os_now_ns();
     __atomic_store_n(&stopper, &sgc_context_, __ATOMIC_RELAXED);
-    if (!sgc_solo || joining) {
+    if (!sgc_solo || !sgc_context_.thread) {
         __atomic_store_n(&sgc_stop_flag, 1, __ATOMIC_SEQ_CST); /* pairs with the load in sgc_section_begin */
         uint64_t n_stalls = 0;
         sgc_sections_wait(0, heap ? heap->name : NULL, heap ? heap->stall_report_ns : 0, 0, &n_stalls);
@@ -74,8 +74,10 @@ void sgc_stop_begin(struct sgc_stop *stop, struct sgc_heap *heap)
 {
     if (sgc_unlikely(sgc_context_.depth != 0))
         sgc_panic("a stop was asked for inside a section (collect, walk, verify, close and switch are calls for threads at rest)");
+    if (sgc_unlikely(!sgc_context_.thread))
+        sgc_section_attach(); /* before the lock, which attaching takes */
     sgc_lock_acquire(&stop_lock);
-    sgc_stop_begin_locked(stop, heap, false);
+    sgc_stop_begin_locked(stop, heap);
 }
 
 /* Leaves lock STOP held. */

@@ -62,23 +62,40 @@ void sgc_strategy_release_cells(struct sgc_heap *heap)
     }
 }
 
-/* Metadata kinds that the next strategy needs, for every slab there is. Kinds stay once committed. */
-static void slab_add_kinds(void *arg, struct sgc_slab *slab)
+void sgc_heap_forget_grace(struct sgc_heap *heap)
 {
-    int *rc = arg;
-    if (*rc == 0)
-        *rc = sgc_slab_run_add_kinds(slab, slab->class_->cache->kinds);
+    __atomic_store_n(&heap->grace_wanted, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&heap->grace_pending, false, __ATOMIC_RELAXED);
 }
 
+/* Metadata kinds that the next strategy needs, for every slab there is. */
+struct add_kinds {
+    uint32_t kinds;
+    int rc;
+};
+
+static void slab_add_kinds(void *arg, struct sgc_slab *slab)
+{
+    struct add_kinds *add = arg;
+    if (add->rc == 0)
+        add->rc = sgc_slab_run_add_kinds(slab, add->kinds);
+}
+
+/* 0 or -ENOMEM. What a cache's kinds name, all of its slabs have: they change when every slab has been served. Kinds stay once committed. */
 static int heap_add_kinds(struct sgc_heap *heap, uint32_t kinds)
 {
-    int rc = 0;
+    struct add_kinds add = {.kinds = kinds};
     SGC_LIST_FOR_EACH (link, &heap->caches) {
         struct sgc_cache *cache = SGC_LIST_ENTRY(link, struct sgc_cache, heap_link);
-        cache->kinds |= kinds;
-        sgc_cache_visit_slabs(cache, slab_add_kinds, &rc);
+        if (!cache->managed_manual)
+            sgc_cache_visit_slabs(cache, slab_add_kinds, &add);
     }
-    return rc;
+    SGC_LIST_FOR_EACH (link, &heap->caches) {
+        struct sgc_cache *cache = SGC_LIST_ENTRY(link, struct sgc_cache, heap_link);
+        if (add.rc == 0 && !cache->managed_manual)
+            cache->kinds |= kinds;
+    }
+    return add.rc;
 }
 
 static void object_set_state(void *arg, void *object)
@@ -88,11 +105,16 @@ static void object_set_state(void *arg, void *object)
     *state = (uint8_t)((*state & (SGC_STATE_WATCHED | SGC_STATE_FINALIZED)) | *new_state);
 }
 
-static void slab_clear_marks(void *unused, struct sgc_slab *slab)
+/* Marks and private bytes, of all slots: the next strategy finds both as in a fresh slab. A large object has those of its first granule. */
+static void slab_clear_metadata(void *unused, struct sgc_slab *slab)
 {
+    const size_t n_granules = slab->slot_bytes ? SGC_SLAB_GRANULES : 1;
     (void)unused;
     if (slab->kinds & SGC_KIND_BIT(SGC_KIND_MARK))
         memset(sgc_slab_words(slab, SGC_KIND_MARK), 0, SGC_SLAB_WORDS * sizeof(uint64_t));
+    for (unsigned kind = SGC_KIND_PRIVATE_0; kind <= SGC_KIND_PRIVATE_1; kind++)
+        if (slab->kinds & SGC_KIND_BIT(kind))
+            memset(sgc_byte_at(kind, sgc_slab_start(slab)), 0, n_granules);
 }
 
 static void heap_install(struct sgc_heap *heap, const struct sgc_strategy_plugin *plugin, void *self)
@@ -109,13 +131,13 @@ static void heap_install(struct sgc_heap *heap, const struct sgc_strategy_plugin
     sgc_heap_walk_stopped(heap, false, object_set_state, &new_state);
     SGC_LIST_FOR_EACH (link, &heap->caches) {
         struct sgc_cache *cache = SGC_LIST_ENTRY(link, struct sgc_cache, heap_link);
-        sgc_cache_visit_slabs(cache, slab_clear_marks, NULL);
-        if (!cache->managed_manual)
-            cache->new_state = new_state;
+        if (cache->managed_manual)
+            continue;
+        sgc_cache_visit_slabs(cache, slab_clear_metadata, NULL);
+        cache->new_state = new_state;
     }
-    heap->pacer.requested = 0;
-    __atomic_store_n(&heap->grace_wanted, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&heap->grace_pending, false, __ATOMIC_RELAXED);
+    __atomic_store_n(&heap->pacer.requested, 0, __ATOMIC_RELAXED);
+    sgc_heap_forget_grace(heap);
 }
 
 static uint32_t plugin_kinds(const struct sgc_strategy_plugin *plugin)
@@ -125,7 +147,7 @@ static uint32_t plugin_kinds(const struct sgc_strategy_plugin *plugin)
            (plugin->metadata & SGC_METADATA_PRIVATE_1 ? SGC_KIND_BIT(SGC_KIND_PRIVATE_1) : 0);
 }
 
-static int check_fits(const struct sgc_heap *heap, const struct sgc_strategy_plugin *plugin, struct sgc_error *error)
+static int check_plugin(const struct sgc_heap *heap, const struct sgc_strategy_plugin *plugin, struct sgc_error *error)
 {
     if (heap->plugin == &sgc_strategy_none || plugin == &sgc_strategy_none)
         return sgc_error_set(error, -ENOTSUP, "heap %s: strategy none cannot be switched to or from: its objects' lifetimes are the program's", heap->name);
@@ -134,54 +156,105 @@ static int check_fits(const struct sgc_heap *heap, const struct sgc_strategy_plu
     return 0;
 }
 
-int sgc_heap_switch_strategy(struct sgc_heap *heap, const struct sgc_strategy_plugin *plugin, const uint64_t *params, struct sgc_error *error)
+/* At a stop: what the heap's types imply may have grown until then. The first need that is not met, by name. */
+static int check_needs(const struct sgc_heap *heap, const struct sgc_strategy_plugin *plugin, struct sgc_error *error)
 {
-    if (sgc_context_.depth != 0)
-        sgc_panic("sgc_heap_switch: called inside a section");
-    int rc = check_fits(heap, plugin, error);
+    static const char *const names[] = {"references", "cycles", "concurrent-readers", "prompt", "weak", "finalizers"};
+    const uint32_t missing = heap->needs & ~plugin->capabilities;
+    for (unsigned i = 0; i < SGC_ARRAY_LEN(names); i++)
+        if (missing & (1u << i))
+            return sgc_error_set(error, -ENOTSUP, "heap %s needs %s, which strategy %s does not offer", heap->name, names[i], plugin->name);
+    return 0;
+}
+
+/* A heap on its way from one strategy to another. */
+struct switching {
+    struct sgc_heap *heap;
+    const struct sgc_strategy_plugin *from, *to;
+    void *from_self, *to_self;
+    struct sgc_error *error;
+};
+
+/* At a stop. Failure: the heap is as it was. */
+static int switch_stopped(struct switching *at)
+{
+    struct sgc_heap *heap = at->heap;
+    at->from = heap->plugin;
+    at->from_self = heap->self;
+    int rc = check_needs(heap, at->to, at->error);
     if (rc < 0)
         return rc;
-    void *self = NULL;
-    const struct sgc_pace old_pace = heap->pacer.pace;
-    rc = plugin->ops->open(sgc_host_get(), heap, params, &self, error);
+    rc = heap_add_kinds(heap, plugin_kinds(at->to));
     if (rc < 0)
-        return sgc_error_prefix(error, "heap %s: strategy %s failed to start", heap->name, plugin->name);
-
-    const struct sgc_strategy_plugin *old_plugin = heap->plugin;
-    void *old_self = heap->self;
-    struct sgc_stop stop;
-    sgc_stop_begin(&stop, heap);
-    rc = heap_add_kinds(heap, plugin_kinds(plugin));
-    if (rc < 0) {
-        sgc_error_set(error, rc, "heap %s: no memory for the metadata of strategy %s", heap->name, plugin->name);
-        goto refused;
-    }
+        return sgc_error_set(at->error, rc, "heap %s: no memory for the metadata of strategy %s", heap->name, at->to->name);
     sgc_collect_stopped(heap, SGC_COLLECT_FULL);
     sgc_strategy_release_cells(heap);
     heap->ops->quiesce(heap->self);
-    heap_install(heap, plugin, self);
-    rc = plugin->ops->adopt(self, error);
+    heap_install(heap, at->to, at->to_self);
+    rc = at->to->ops->adopt(at->to_self, at->error);
+    if (rc == 0)
+        return 0;
+    sgc_error_prefix(at->error, "heap %s: strategy %s did not adopt it", heap->name, at->to->name);
+    sgc_strategy_release_cells(heap);
+    at->to->ops->quiesce(at->to_self);
+    heap_install(heap, at->from, at->from_self);
+    SGC_CHECK(at->from->ops->adopt(at->from_self, NULL) == 0); /* it ran this heap a moment ago */
+    return rc;
+}
+
+/* Threads that entered the old strategy's before_alloc before the stop; those that come now count on the other parity. Each waits a bounded time there. */
+static void switch_await_rest_calls(struct sgc_heap *heap, uint32_t parity)
+{
+    while (__atomic_load_n(&heap->n_rest_calls[parity], __ATOMIC_ACQUIRE)) /* pairs with alloc_pay */
+        sgc_os_sleep_ns(50000);
+}
+
+/* Opens the next strategy beside the old one, which keeps running the heap. It says in open at which pace it wants to collect. */
+static int switch_open(struct switching *at, const uint64_t *params, struct sgc_pace *old_pace)
+{
+    const struct sgc_pace none = {0};
+    struct sgc_heap *heap = at->heap;
+    sgc_lock_acquire(&heap->lock);
+    *old_pace = heap->pacer.pace;
+    sgc_lock_release(&heap->lock);
+    sgc_pacer_set(heap, &none);
+    const int rc = at->to->ops->open(sgc_host_get(), heap, params, &at->to_self, at->error);
     if (rc < 0) {
-        sgc_error_prefix(error, "heap %s: strategy %s did not adopt it", heap->name, plugin->name);
-        sgc_strategy_release_cells(heap);
-        plugin->ops->quiesce(self);
-        heap_install(heap, old_plugin, old_self);
-        SGC_CHECK(old_plugin->ops->adopt(old_self, NULL) == 0); /* it ran this heap a moment ago */
-        goto refused;
+        sgc_pacer_set(heap, old_pace);
+        sgc_error_prefix(at->error, "heap %s: strategy %s failed to start", heap->name, at->to->name);
     }
-    memcpy(heap->params, params, plugin->n_params * sizeof(uint64_t));
+    return rc;
+}
+
+int sgc_heap_switch_strategy(struct sgc_heap *heap, const struct sgc_strategy_plugin *plugin, const uint64_t *params, struct sgc_error *error)
+{
+    struct switching at = {.heap = heap, .to = plugin, .error = error};
+    struct sgc_pace old_pace;
+    struct sgc_stop stop;
+    if (sgc_context_.depth != 0)
+        sgc_panic("sgc_heap_switch: called inside a section");
+    int rc = check_plugin(heap, plugin, error);
+    if (rc == 0)
+        rc = switch_open(&at, params, &old_pace);
+    if (rc < 0)
+        return rc;
+    sgc_stop_begin(&stop, heap);
+    rc = switch_stopped(&at);
+    if (rc < 0) {
+        sgc_pacer_set(heap, &old_pace);
+        sgc_stop_end(&stop);
+        plugin->ops->close(at.to_self);
+        return rc;
+    }
+    if (plugin->n_params)
+        memcpy(heap->params, params, plugin->n_params * sizeof(uint64_t));
     heap->kinds |= plugin_kinds(plugin);
+    const uint32_t parity = heap->n_switches++ & 1;
     sgc_heap_publish_masks();
     sgc_event_record(SGC_EVENT_SWITCH, plugin->name, sgc_os_now_ns() - stop.began_ns, 0, 0, 0);
     sgc_stop_end(&stop);
-    while (__atomic_load_n(&heap->n_rest_calls, __ATOMIC_ACQUIRE)) /* pairs with alloc_pay: a bounded wait in the old strategy's before_alloc */
-        sgc_os_sleep_ns(50000);
-    old_plugin->ops->close(old_self);
+    sgc_finalizer_wake(heap);
+    switch_await_rest_calls(heap, parity);
+    at.from->ops->close(at.from_self);
     return 0;
-
-refused:
-    sgc_stop_end(&stop);
-    plugin->ops->close(self);
-    sgc_pacer_set(heap, &old_pace);
-    return rc;
 }

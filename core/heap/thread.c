@@ -23,7 +23,6 @@ static struct {
     bool has_key, has_fork;
     pthread_key_t exit_key;
 } process = {.lock = SGC_LOCK_INIT(SGC_RANK_PROCESS, "process start")};
-struct sgc_lock sgc_life_lock = SGC_LOCK_INIT(SGC_RANK_LIFE, "heap life");
 
 static void thread_at_exit(void *thread);
 
@@ -62,12 +61,13 @@ static void thread_free(struct sgc_thread *thread)
     sgc_meta_free(thread, sizeof(*thread));
 }
 
-/* Joins the threads that stops wait for. With the second thread, solo ends: the first one must be at rest then. Lock STOP is held. */
+/* Joins the threads that stops wait for. With the second thread, solo ends: the first one must be at rest then. Lock STOP is held. A first thread that has
+ * unlinked itself meanwhile is in its last section and does nothing more in it. */
 static void thread_join_others(struct sgc_thread *thread)
 {
-    if (sgc_solo && n_threads > 0) {
+    if (sgc_solo && sgc_thread_count() > 0) {
         struct sgc_stop stop;
-        sgc_stop_begin_locked(&stop, NULL, true);
+        sgc_stop_begin_locked(&stop, NULL);
         sgc_solo = 0;
         sgc_stop_end_locked(&stop);
     }
@@ -158,21 +158,31 @@ static void thread_unlink(struct sgc_thread *thread)
     n_threads--;
 }
 
-/* The thread's own end, in its last section. */
+/* The thread left its program inside a section. liburcu's own exit hook may have run before: then it has ended the section already. */
+static SGC_COLD void thread_end_section(struct sgc_thread *thread)
+{
+    struct sgc_context *context = thread->context;
+    sgc_warn("thread \"%s\" (tid %lld) exits inside a section; the section ends here", thread->name, (long long)thread->tid);
+    __atomic_store_n(&context->depth, 1, __ATOMIC_RELAXED);
+    if (URCU_TLS(urcu_bp_reader))
+        sgc_leave();
+    else
+        __atomic_store_n(&context->depth, 0, __ATOMIC_RELAXED);
+}
+
+/* The thread's own end, in its last section. Nothing is left to do after the fronts went. */
 static void thread_at_exit(void *argument)
 {
     struct sgc_thread *thread = argument;
     struct sgc_context *context = thread->context;
-    if (context->depth != 0) {
-        sgc_warn("thread \"%s\" (tid %lld) exits inside a section; the section ends here", thread->name, (long long)thread->tid);
-        context->depth = 1;
-        sgc_leave();
-    }
+    if (context->depth != 0)
+        thread_end_section(thread);
     sgc_unwind(0);
     sgc_enter();
-    thread_detach_cells(thread);
-    sgc_deferred_apply(thread);
-    thread_detach_cells(thread); /* applying may have filled them anew */
+    do { /* either may cause the other: the strategy's records go, and what they deferred */
+        sgc_deferred_apply(thread);
+        thread_detach_cells(thread);
+    } while (thread->n_deferred > 0);
     sgc_fronts_detach(context);
     thread_unlink(thread);
     sgc_leave();
@@ -182,18 +192,23 @@ static void thread_at_exit(void *argument)
     thread_free(thread);
 }
 
+struct sgc_lock *sgc_process_lock_of_fork(void)
+{
+    return &process.lock;
+}
+
 unsigned sgc_thread_count(void)
 {
     SGC_GUARD(&sgc_threads_lock);
     return n_threads;
 }
 
-/* In a forked child, in a section of its only thread: ends the record of a thread that does not exist here. Its holds stay, on its hold stack too. */
+/* In a forked child: ends the record of a thread that does not exist here. It was at rest when the program forked, so nothing waits for a section's end. Its holds stay,
+ * on its hold stack too. Its strategies' records need a section of the only thread; without a record for that one they are forgotten. */
 void sgc_thread_bury_after_fork(struct sgc_thread *thread)
 {
-    thread->dead = true;
-    thread->applying = false;
-    sgc_deferred_apply(thread);
-    thread_detach_cells(thread);
+    if (sgc_context_.depth != 0)
+        thread_detach_cells(thread);
     thread_unlink(thread);
+    thread_free(thread);
 }

@@ -13,10 +13,11 @@ void sgc_thread_bury_after_fork(struct sgc_thread *thread);
 /* Lock STOP apart from a stop, and stops under it. */
 void sgc_stop_lock(void);
 void sgc_stop_unlock(void);
-void sgc_stop_begin_locked(struct sgc_stop *stop, struct sgc_heap *heap, bool joining);
+void sgc_stop_begin_locked(struct sgc_stop *stop, struct sgc_heap *heap);
 uint64_t sgc_stop_end_locked(struct sgc_stop *stop);
 
 /* fork.c takes every lock of core in rank order. */
+struct sgc_lock *sgc_process_lock_of_fork(void);
 struct sgc_lock *sgc_stop_lock_of_fork(void);
 struct sgc_lock *sgc_grace_lock_of_fork(void);
 void sgc_grace_after_fork_child(void);

@@ -22,7 +22,8 @@ SGC_API void *sgc_hold(void *object);
 /* Gives one hold back. In a section the object stays valid for this thread until the section ends. Panics: "double drop", "foreign pointer". */
 SGC_API void sgc_drop(void *object);
 
-/* The thread's hold stack. push takes over one hold of the caller's and returns its argument; unwind drops everything pushed since mark. */
+/* The thread's hold stack. push takes over one hold of the caller's and returns its argument; NULL with errno ENOMEM when the stack cannot grow: the hold stays
+ * the caller's. unwind drops everything pushed since mark. */
 SGC_API void *sgc_push(void *object);
 SGC_API size_t sgc_mark(void);
 SGC_API void sgc_unwind(size_t mark);

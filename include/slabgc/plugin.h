@@ -166,7 +166,7 @@ struct sgc_strategy_ops {
     void (*thread_detach)(void *self, void **cell);
 
     /* Switching, at a stop, right after a FULL collection. quiesce: forget every record of objects (buffers, remembered set, retired). adopt: take over a heap whose live
-     * objects have the right counts and new_state as state byte, and unmarked; 0 or a negative errno with error filled (then the old strategy adopts again). */
+     * objects have the right counts and new_state as state byte, unmarked and with private bytes of 0; 0 or a negative errno with error filled (then the old strategy adopts again). */
     void (*quiesce)(void *self);
     int (*adopt)(void *self, struct sgc_error *error);
     /* Checks the strategy's own invariants, at a stop. 0 or -EUCLEAN with error filled. */

@@ -18,7 +18,7 @@ SGC_API void sgc_leave_outermost_(void);
 static inline void sgc_enter(void)
 {
     if (__builtin_expect(sgc_context_.depth != 0, 1))
-        sgc_context_.depth++;
+        __atomic_store_n(&sgc_context_.depth, sgc_context_.depth + 1, __ATOMIC_RELAXED); /* others read it for reports */
     else
         sgc_enter_outermost_();
 }
@@ -27,7 +27,7 @@ static inline void sgc_enter(void)
 static inline void sgc_leave(void)
 {
     if (__builtin_expect(sgc_context_.depth > 1, 1))
-        sgc_context_.depth--;
+        __atomic_store_n(&sgc_context_.depth, sgc_context_.depth - 1, __ATOMIC_RELAXED);
     else
         sgc_leave_outermost_();
 }
