@@ -142,11 +142,19 @@ struct sgc_weak *sgc_weak_create(void *object)
     return weak;
 }
 
+/* NULL: the handle was cleared, or never named an object of a heap; then its object does not change any more. */
+static struct sgc_heap *weak_heap(const struct sgc_weak *weak)
+{
+    return __atomic_load_n(&weak->heap, __ATOMIC_ACQUIRE); /* pairs with the release in weak_clear_some */
+}
+
 void *sgc_weak_get(struct sgc_weak *weak)
 {
-    if (!weak || !weak->heap)
-        return weak ? weak->object : NULL;
-    struct sgc_heap *heap = weak->heap;
+    if (!weak)
+        return NULL;
+    struct sgc_heap *heap = weak_heap(weak);
+    if (!heap)
+        return weak->object;
     SGC_SHORT_SECTION_BEGIN(context);
     sgc_lock_acquire(&heap->weak.lock);
     void *object = weak->object;
@@ -171,8 +179,9 @@ void sgc_weak_destroy(struct sgc_weak *weak)
 {
     if (!weak)
         return;
-    if (weak->heap) {
-        struct sgc_weak_table *table = &weak->heap->weak;
+    struct sgc_heap *heap = weak_heap(weak);
+    if (heap) {
+        struct sgc_weak_table *table = &heap->weak;
         SGC_SHORT_SECTION_BEGIN(context);
         sgc_lock_acquire(&table->lock);
         if (weak->object) {
@@ -201,6 +210,7 @@ static bool weak_clear_some(struct sgc_heap *heap, void *object, void **value)
         struct sgc_weak *weak = entry->weaks;
         weak_unlink_locked(weak);
         weak->object = NULL;
+        __atomic_store_n(&weak->heap, NULL, __ATOMIC_RELEASE); /* pairs with weak_heap: in no table now, it may outlive the heap */
         n_cleared++;
     }
     if (n_cleared)
