@@ -1,0 +1,35 @@
+/* switch.c - sgc_heap_switch's front half: the strategy is found, checked and configured as for an open; core/heap moves the
+ * heap.
+ * Called by programs, at rest.
+ * Locks: in a turn (runtime.h), over the stop in which the heap moves. */
+#include "core/runtime/resolve.h"
+#include "core/runtime/select.h"
+
+#include <errno.h>
+
+static int switch_heap(struct sgc_heap *heap, const char *strategy, struct sgc_error *error)
+{
+    const struct sgc_config *config;
+    const struct sgc_strategy_plugin *plugin;
+    struct sgc_params params;
+    int code = sgc_runtime_config(strategy, &config, error);
+    if (code == 0)
+        code = sgc_select_named(config, heap->name, strategy, heap->needs, NULL, &plugin, error);
+    if (code == 0)
+        code = sgc_params_resolve(config, plugin, &params, error);
+    if (code == 0)
+        code = sgc_heap_switch_strategy(heap, plugin, params.values, error);
+    if (code == 0 && heap->setup.closing == sgc_runtime_closing)
+        ((struct sgc_open_heap *)heap->setup.cache_config_arg)->switched = true;
+    return code;
+}
+
+int sgc_heap_switch(struct sgc_heap *heap, const char *strategy, struct sgc_error *error)
+{
+    if (!strategy)
+        return sgc_error_set(error, -EINVAL, "heap \"%s\": no strategy is named", heap->name);
+    sgc_runtime_begin("sgc_heap_switch");
+    int code = switch_heap(heap, strategy, error);
+    sgc_runtime_end();
+    return code;
+}
