@@ -3,9 +3,16 @@
 #include "core/heap/verify.h"
 #include "core/heap/weak_table.h"
 
+/* An object that a strategy has claimed keeps its entry until it is buried, which may be after this stop. */
+static bool verify_is_unburied(const struct sgc_verify *verify, const void *object)
+{
+    const enum sgc_verify_target target = sgc_verify_target(verify->heap, object);
+    return target == SGC_TARGET_LIVE || target == SGC_TARGET_DEAD;
+}
+
 static void verify_entry(struct sgc_verify *verify, const struct sgc_weak_entry *entry)
 {
-    if (sgc_verify_target(verify->heap, entry->object) != SGC_TARGET_LIVE) {
+    if (!verify_is_unburied(verify, entry->object)) {
         sgc_verify_fail(verify, "weak table: an entry names #%llu, which is no live object",
                         (unsigned long long)sgc_id(entry->object));
         return;
@@ -24,7 +31,7 @@ static size_t verify_ephemerons(struct sgc_verify *verify, const struct sgc_weak
     size_t n = 0;
     for (const struct sgc_ephemeron *ephemeron = entry->ephemerons; ephemeron;
          ephemeron = ephemeron->next_of_key, n++) {
-        if (sgc_verify_target(verify->heap, ephemeron) != SGC_TARGET_LIVE || !sgc_object_is_ephemeron(ephemeron)) {
+        if (!verify_is_unburied(verify, ephemeron) || !sgc_object_is_ephemeron(ephemeron)) {
             sgc_verify_fail_object(verify, entry->object, "an ephemeron in its entry is no live ephemeron");
             return n;
         }
