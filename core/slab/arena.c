@@ -2,7 +2,7 @@
  * Called by region.c; sgc_arena_init by the heap layer at start and by tests.
  * Layout: data | descriptors | regions | one range per kind. Each kind's range is shifted by a few cache lines against the others, so that FREE,
  *   REMOTE, MARK and COUNT of one slab do not compete for one cache set.
- * Invariant: below top_bytes all descriptors and FREE and REMOTE are read-write and STATE is at least readable; metadata of free slabs is zero.
+ * Invariant: below top_granules all descriptors and FREE and REMOTE are read-write and STATE is at least readable; metadata of free slabs is zero.
  * Lock: the region lock, held by callers that commit; zeroing a run's metadata takes none, as the run is the caller's. */
 #include "core/base/check.h"
 #include "core/base/sanitize.h"

@@ -15,6 +15,7 @@
 #define DIRTY_SLABS_MIN 256           /* 16 MiB may stay resident however little is in use: start-up and small programs never return pages */
 #define DIRTY_SHARE 2                 /* beyond: free memory at most a half of what is in use */
 #define PURGE_REGIONS_PER_FREE 2
+#define CHOOSE_LOOKS 16               /* bounds the time under the lock */
 
 static size_t region_purge(struct sgc_region *region)
 {
@@ -45,17 +46,17 @@ static uint64_t dirty_limit(void)
     return share > DIRTY_SLABS_MIN ? share : DIRTY_SLABS_MIN;
 }
 
-/* The region to purge when there is too much: one without runs that cooled longest, else the one that cooled longest. */
+/* The region to purge when there is too much: of those that cooled longest one without runs, else the first. */
 static struct sgc_region *purge_choose(void)
 {
-    struct sgc_list *whole = &sgc_regions.buckets[SGC_SLABS_PER_REGION];
-    if (!sgc_list_empty(whole)) {
-        struct sgc_region *region = SGC_LIST_ENTRY(whole->next, struct sgc_region, bucket);
-        if (region->dirty_mask)
+    unsigned looks = 0;
+    SGC_LIST_FOR_EACH (at, &sgc_regions.cooling) {
+        struct sgc_region *region = SGC_LIST_ENTRY(at, struct sgc_region, cooling);
+        if (region->free_mask == REGION_ALL_FREE)
             return region;
+        if (++looks == CHOOSE_LOOKS)
+            break;
     }
-    if (sgc_list_empty(&sgc_regions.cooling))
-        return NULL;
     return SGC_LIST_ENTRY(sgc_regions.cooling.next, struct sgc_region, cooling);
 }
 

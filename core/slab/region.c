@@ -88,7 +88,7 @@ static int regions_grow(size_t n)
     }
     SGC_ASAN_POISON(sgc_slab_start(region_slab(first, 0)), n * SGC_REGION_BYTES);
     sgc_regions.n = first + n;
-    __atomic_store_n(&sgc_arena.top_bytes, sgc_regions.n * SGC_REGION_BYTES, __ATOMIC_RELEASE); /* pairs with sgc_arena_covers */
+    __atomic_store_n(&sgc_arena.top_granules, sgc_regions.n * (SGC_REGION_BYTES / SGC_GRANULE_BYTES), __ATOMIC_RELEASE); /* pairs with sgc_arena_covers */
     return 0;
 }
 

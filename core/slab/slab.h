@@ -70,11 +70,11 @@ struct sgc_slab {
 } __attribute__((aligned(128)));
 _Static_assert(sizeof(struct sgc_slab) == 128, "a descriptor is two cache lines");
 
-/* The arena, constant after sgc_arena_init but for top_bytes. */
+/* The arena, constant after sgc_arena_init but for top_granules. */
 struct sgc_arena {
     uintptr_t base;
     size_t bytes;
-    size_t top_bytes; /* atomic, grows by regions: descriptors and FREE, REMOTE and STATE of all addresses below are readable */
+    size_t top_granules; /* atomic, grows by regions: descriptors and FREE, REMOTE and STATE of all granules below are readable */
     struct sgc_slab *slabs;
     uint8_t *byte_bias[SGC_N_KINDS];  /* byte kinds: byte of p is byte_bias[k][p >> 4] */
     uint64_t *bit_words[SGC_N_KINDS]; /* bit kinds: words of slab s start at bit_words[k] + s * SGC_SLAB_WORDS */
@@ -96,10 +96,16 @@ static inline bool sgc_arena_contains(const void *p)
 {
     return (uintptr_t)p - sgc_arena.base < sgc_arena.bytes;
 }
-/* True when p lies where slabs may be: then its descriptor and its FREE, REMOTE and STATE metadata can be read. */
+/* Number of the granule that begins at p; beyond all granules when none does (the low bits of a rotated offset come on top). */
+static inline size_t sgc_granule_number(const void *p)
+{
+    const uintptr_t offset = (uintptr_t)p - sgc_arena.base;
+    return offset >> SGC_GRANULE_SHIFT | offset << (8 * sizeof(offset) - SGC_GRANULE_SHIFT);
+}
+/* True when p is the start of a granule where slabs may be: then its descriptor and its FREE, REMOTE and STATE metadata can be read. */
 static inline bool sgc_arena_covers(const void *p)
 {
-    return (uintptr_t)p - sgc_arena.base < __atomic_load_n(&sgc_arena.top_bytes, __ATOMIC_ACQUIRE);
+    return sgc_granule_number(p) < __atomic_load_n(&sgc_arena.top_granules, __ATOMIC_ACQUIRE);
 }
 static inline size_t sgc_slab_number(const struct sgc_slab *slab)
 {
