@@ -1,7 +1,7 @@
 /* library.c - loading a shared object by descriptor.
  * Called by runtime's loader, which keeps the descriptor and never unloads.
- * Invariant: what is loaded is what fd refers to, whatever its path names by now: the name given to the dynamic linker is
- *   that of the descriptor under /proc.
+ * Invariant: what is loaded is what fd refers to, whatever its path names by now: the dynamic linker is given the
+ *   descriptor's name under /proc.
  * Locks: none. The dynamic linker allocates by malloc. */
 #include "core/os/library.h"
 

@@ -6,12 +6,13 @@
 #include <slabgc/error.h>
 #include <stdint.h>
 
-/* Device and inode of an open file: two files with the same are one file. path: for the message. 0 or a negative errno. */
+/* Device and inode of an open file: two files with the same are one file. path: for the message. 0 or a negative errno.
+ */
 int sgc_os_file_identity(int fd, const char *path, uint64_t *device, uint64_t *inode, struct sgc_error *error);
 
-/* Loads the library behind fd, opened as path, for the rest of the process (RTLD_NOW, RTLD_LOCAL, RTLD_NODELETE); runs its
- * constructors. On success fd must stay open for as long: the dynamic linker knows the library by its number. Returns its
- * handle, or NULL with error filled (-ENOEXEC). */
+/* Loads the library behind fd, opened as path, for the rest of the process (RTLD_NOW, RTLD_LOCAL, RTLD_NODELETE); runs
+ * its constructors. On success fd must stay open for as long: the dynamic linker knows the library by its number.
+ * Returns its handle, or NULL with error filled (-ENOEXEC). */
 void *sgc_os_library_open(int fd, const char *path, struct sgc_error *error);
 /* Address of an exported symbol, or NULL. */
 const void *sgc_os_library_symbol(void *handle, const char *symbol);

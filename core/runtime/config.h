@@ -45,7 +45,8 @@ struct sgc_config {
 };
 
 /* ---- config.c */
-/* Reads all sources in order. 0 and *out; or a negative errno, error filled, nothing kept. Reads files and environment. */
+/* Reads all sources in order. 0 and *out; or a negative errno, error filled, nothing kept. Reads files and environment.
+ */
 int sgc_config_read(struct sgc_config **out, struct sgc_error *error);
 void sgc_config_free(struct sgc_config *config); /* NULL is a no-op */
 /* For tests: where the files of the system lie instead of /usr/lib and /etc; not copied. NULL: nowhere. */

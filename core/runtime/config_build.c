@@ -49,8 +49,8 @@ int sgc_config_add_section(struct sgc_config *config, const char *title, size_t 
 }
 
 static int config_check_value(struct sgc_config *config, const struct sgc_config_section *section, const char *key,
-                              const struct sgc_place *key_place, const char *value,
-                              const struct sgc_place *value_place, struct sgc_error *error)
+                              const struct sgc_place *key_place, const char *value, const struct sgc_place *value_place,
+                              struct sgc_error *error)
 {
     struct sgc_value_fault fault;
     if (strlen(key) >= SGC_CONFIG_NAME_BYTES)

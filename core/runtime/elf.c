@@ -1,8 +1,10 @@
-/* elf.c - looks at a plug-in's file before the dynamic linker does, which believes what the headers say: it maps pages that
- * a truncated file does not have, and their first touch ends the process by SIGBUS.
+/* elf.c - looks at a plug-in's file before the dynamic linker does.
+ * The linker believes what the headers say: it maps pages that a truncated file does not have, and their first touch
+ * ends the process by SIGBUS.
  * Called by loader.c.
  * Invariant: no byte beyond n_bytes is read, whatever the headers say.
- * Locks: none. Source: System V ABI, chapters 4 and 5. */
+ * Locks: none.
+ * Source: System V ABI, chapters 4 and 5. */
 #include "core/runtime/elf.h"
 
 #include "core/base/panic.h"
@@ -30,8 +32,8 @@ static int elf_check_kind(const char *path, const Elf64_Ehdr *header, struct sgc
 {
     const unsigned char *ident = header->e_ident;
     if (ident[EI_CLASS] != ELFCLASS64 || ident[EI_DATA] != ELFDATA2LSB)
-        return sgc_error_set(error, -ENOEXEC, REFUSED "ELF class %d, data %d; a 64-bit little-endian file is wanted", path,
-                             ident[EI_CLASS], ident[EI_DATA]);
+        return sgc_error_set(error, -ENOEXEC, REFUSED "ELF class %d, data %d; a 64-bit little-endian file is wanted",
+                             path, ident[EI_CLASS], ident[EI_DATA]);
     if (header->e_machine != MACHINE)
         return sgc_error_set(error, -ENOEXEC, REFUSED "built for ELF machine %d, wanted %d (" MACHINE_NAME ")", path,
                              header->e_machine, MACHINE);
@@ -69,7 +71,8 @@ static int elf_check_segments(const char *path, const char *bytes, size_t n_byte
         if (segment.p_type != PT_NULL)
             code = elf_check_range(path, "segment", i, segment.p_offset, segment.p_filesz, n_bytes, error);
         if (code == 0 && segment.p_type == PT_LOAD && segment.p_filesz > segment.p_memsz)
-            code = sgc_error_set(error, -ENOEXEC, REFUSED "segment %u has more bytes in the file than in memory", path, i);
+            code =
+                sgc_error_set(error, -ENOEXEC, REFUSED "segment %u has more bytes in the file than in memory", path, i);
     }
     if (code == 0 && !(has_load && has_dynamic))
         code = sgc_error_set(error, -ENOEXEC, REFUSED "an ELF file without %s segment", path,
@@ -86,8 +89,8 @@ int sgc_elf_check(const char *path, const void *bytes, size_t n_bytes, struct sg
     if (memcmp(bytes, ELFMAG, n_magic) != 0)
         return sgc_error_set(error, -ENOEXEC, REFUSED "not an ELF file", path);
     if (n_bytes < sizeof(header))
-        return sgc_error_set(error, -ENOEXEC, REFUSED "truncated: the file has %zu bytes, its header %zu", path, n_bytes,
-                             sizeof(header));
+        return sgc_error_set(error, -ENOEXEC, REFUSED "truncated: the file has %zu bytes, its header %zu", path,
+                             n_bytes, sizeof(header));
     memcpy(&header, bytes, sizeof(header));
     int code = elf_check_kind(path, &header, error);
     if (code == 0)

@@ -5,8 +5,8 @@
 #include <slabgc/error.h>
 #include <stddef.h>
 
-/* Checks the n_bytes bytes of a file: its ELF header, and that program and section headers and all that the program headers
- * ask to map lie within it. 0, or -ENOEXEC with the first thing that is wrong, path in front. */
+/* Checks the n_bytes bytes of a file: its ELF header, and that program and section headers and all that the program
+ * headers ask to map lie within it. 0, or -ENOEXEC with the first thing that is wrong, path in front. */
 int sgc_elf_check(const char *path, const void *bytes, size_t n_bytes, struct sgc_error *error);
 
 #endif

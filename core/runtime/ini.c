@@ -1,10 +1,10 @@
 /* ini.c - a config file's text, read by libinih through a line reader of our own.
- * Called by config.c. libinih decides what a line is and calls ini_handle for each pair; the reader in front of it decides
- * what it sees (DESIGN.md, Grammar, says why), knows the line number, and notices lines that led to no call.
+ * Called by config.c. libinih decides what a line is and calls ini_handle for each pair; the reader in front of it
+ * decides what it sees (DESIGN.md, Grammar, says why), knows the line number, and notices lines that led to no call.
  * Invariant: between two calls of the reader libinih has worked on one line, `line`; `awaited` says that this line must
  *   lead to a call of the handler.
- * Locks: none. libinih has no state of its own but constants that a program may change; what that could spoil is noticed
- *   as a syntax error. */
+ * Locks: none. libinih has no state of its own but constants that a program may change; what that could spoil is
+ * noticed as a syntax error. */
 #include "core/runtime/config.h"
 
 #include "core/base/panic.h"
@@ -21,9 +21,9 @@ struct ini_file {
     struct sgc_config *config;
     const struct sgc_source *source;
     struct sgc_error *error;
-    int code;        /* of the first error; libinih gets no further line then */
-    const char *at;  /* rest of the text */
-    uint32_t number; /* of the line, from 1 */
+    int code;                    /* of the first error; libinih gets no further line then */
+    const char *at;              /* rest of the text */
+    uint32_t number;             /* of the line, from 1 */
     const char *start;           /* of the line in the text */
     const char *line, *line_end; /* its bytes, without indentation, comment and white space at the end */
     const char *rest;            /* of a pair: what libinih has not been given yet; NULL: nothing */
@@ -120,8 +120,8 @@ static bool ini_give_section(struct ini_file *file, char *out, size_t out_bytes)
     return true;
 }
 
-/* Where a piece of a pair may end that begins at `at` and has `room`: not beside white space, which libinih removes, nor
- * before what begins a comment there. */
+/* Where a piece of a pair may end that begins at `at` and has `room`: not beside white space, which libinih removes,
+ * nor before what begins a comment there. */
 static const char *ini_piece_end(const struct ini_file *file, const char *at, size_t room)
 {
     if ((size_t)(file->line_end - at) <= room)
@@ -195,8 +195,8 @@ static char *ini_read(char *out, int out_bytes, void *arg)
 
 /* ---- the handler */
 
-/* libinih found a pair, or the continuation of one; it cuts the key of a continuation at some 50 bytes. Returns non-zero:
- * errors are kept in the file. */
+/* libinih found a pair, or the continuation of one; it cuts the key of a continuation at some 50 bytes. Returns
+ * non-zero: errors are kept in the file. */
 static int ini_handle(void *arg, const char *section, const char *key, const char *value)
 {
     struct ini_file *file = arg;

@@ -1,7 +1,7 @@
 /* loader.c - loading plug-ins, each file once.
  * Called by select.c; by reload.c and show.c for what is loaded.
- * Invariant: one record for each (device, inode) that the dynamic linker was given; its descriptor stays open for the life of
- *   the process, so that its number, which is the library's name to the linker, is never another file's.
+ * Invariant: one record for each (device, inode) that the dynamic linker was given; its descriptor stays open for the
+ *   life of the process, so that its number, the library's name to the linker, is never another file's.
  * Locks: none; changes in a turn. A child of fork finds the list whole: a record is linked by one store.
  * Nothing is ever unloaded: a library that was refused may have left threads or thread-local data behind. */
 #include "core/runtime/loader.h"

@@ -5,10 +5,10 @@
 #include "core/runtime/config.h"
 #include <slabgc/plugin.h>
 
-/* Finds, checks and loads; a plug-in that is loaded already is checked again, not loaded again. Built-in strategies go by
- * their names. *out stays valid for the life of the process. -ENOENT: no such strategy, what there is instead; -ENOEXEC: the
- * file is refused; -EPERM: somebody else could have written it; other negative errno: it cannot be read. Reads files, runs
- * constructors of plug-ins. */
+/* Finds, checks and loads; a plug-in that is loaded already is checked again, not loaded again. Built-in strategies go
+ * by their names. *out stays valid for the life of the process. -ENOENT: no such strategy, what there is instead;
+ * -ENOEXEC: the file is refused; -EPERM: somebody else could have written it; other negative errno: it cannot be read.
+ * Reads files, runs constructors of plug-ins. */
 int sgc_loader_get(const struct sgc_config *config, const char *name, const struct sgc_strategy_plugin **out,
                    struct sgc_error *error);
 

@@ -23,8 +23,8 @@ static int params_unknown_key(const struct sgc_config_entry *entry, const struct
             length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%s", i ? ", " : "", keys[i]);
     }
     if (plugin->n_params == 0)
-        return sgc_place_error(&entry->key_place, error, -EINVAL, "unknown key \"%s\": strategy \"%s\" has no parameters",
-                               entry->key, plugin->name);
+        return sgc_place_error(&entry->key_place, error, -EINVAL,
+                               "unknown key \"%s\": strategy \"%s\" has no parameters", entry->key, plugin->name);
     const char *nearest = sgc_suggest(entry->key, keys, plugin->n_params);
     if (nearest)
         return sgc_place_error(&entry->key_place, error, -EINVAL,
@@ -55,8 +55,8 @@ static int params_read_value(const struct sgc_config_entry *entry, const struct 
     return 0;
 }
 
-int sgc_params_resolve(const struct sgc_config *config, const struct sgc_strategy_plugin *plugin, struct sgc_params *out,
-                       struct sgc_error *error)
+int sgc_params_resolve(const struct sgc_config *config, const struct sgc_strategy_plugin *plugin,
+                       struct sgc_params *out, struct sgc_error *error)
 {
     memset(out, 0, sizeof(*out));
     for (uint32_t i = 0; i < plugin->n_params; i++)

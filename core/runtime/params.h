@@ -11,9 +11,10 @@ struct sgc_params {
     const struct sgc_config_entry *entries[SGC_MAX_PARAMS];
 };
 
-/* Reads all sections [strategy.NAME] of the plug-in: 0 and *out; or -EINVAL with the first unknown key, bad unit or value out
- * of bounds, as a place error; *out is then undefined. Also values that a later source overrides are judged. */
-int sgc_params_resolve(const struct sgc_config *config, const struct sgc_strategy_plugin *plugin, struct sgc_params *out,
-                       struct sgc_error *error);
+/* Reads all sections [strategy.NAME] of the plug-in: 0 and *out; or -EINVAL with the first unknown key, bad unit or
+ * value out of bounds, as a place error; *out is then undefined. Also values that a later source overrides are judged.
+ */
+int sgc_params_resolve(const struct sgc_config *config, const struct sgc_strategy_plugin *plugin,
+                       struct sgc_params *out, struct sgc_error *error);
 
 #endif

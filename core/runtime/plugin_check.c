@@ -15,8 +15,8 @@
 
 #define REFUSE(...) return check_refuse(path, error, __VA_ARGS__)
 
-static int __attribute__((format(printf, 3, 4))) check_refuse(const char *path, struct sgc_error *error,
-                                                              const char *format, ...)
+static int __attribute__((format(printf, 3, 4)))
+check_refuse(const char *path, struct sgc_error *error, const char *format, ...)
 {
     char reason[512];
     va_list args;
@@ -30,8 +30,12 @@ static const struct check_need {
     uint32_t bit;
     const char *name;
 } needs_names[] = {
-    {SGC_NEED_REFERENCES, "references"}, {SGC_NEED_CYCLES, "cycles"}, {SGC_NEED_CONCURRENT_READERS, "concurrent-readers"},
-    {SGC_NEED_PROMPT, "prompt"},         {SGC_NEED_WEAK, "weak"},     {SGC_NEED_FINALIZERS, "finalizers"},
+    {SGC_NEED_REFERENCES, "references"},
+    {SGC_NEED_CYCLES, "cycles"},
+    {SGC_NEED_CONCURRENT_READERS, "concurrent-readers"},
+    {SGC_NEED_PROMPT, "prompt"},
+    {SGC_NEED_WEAK, "weak"},
+    {SGC_NEED_FINALIZERS, "finalizers"},
 };
 
 const char *sgc_needs_list(uint32_t needs, char *out, size_t out_bytes)
@@ -40,15 +44,16 @@ const char *sgc_needs_list(uint32_t needs, char *out, size_t out_bytes)
     snprintf(out, out_bytes, "nothing");
     for (size_t i = 0; i < SGC_ARRAY_LEN(needs_names); i++)
         if (needs & needs_names[i].bit && length < out_bytes)
-            length += (size_t)snprintf(out + length, out_bytes - length, "%s%s", length ? ", " : "", needs_names[i].name);
+            length +=
+                (size_t)snprintf(out + length, out_bytes - length, "%s%s", length ? ", " : "", needs_names[i].name);
     return out;
 }
 
 static int check_head(const char *path, const struct sgc_strategy_plugin *plugin, struct sgc_error *error)
 {
     if (plugin->magic != SGC_PLUGIN_MAGIC)
-        REFUSE("magic is 0x%016" PRIx64 ", wanted 0x%016" PRIx64 "; is " SGC_PLUGIN_SYMBOL " of this type?", plugin->magic,
-               SGC_PLUGIN_MAGIC);
+        REFUSE("magic is 0x%016" PRIx64 ", wanted 0x%016" PRIx64 "; is " SGC_PLUGIN_SYMBOL " of this type?",
+               plugin->magic, SGC_PLUGIN_MAGIC);
     if (plugin->abi_major != SGC_ABI_MAJOR)
         REFUSE("abi_major is %u, wanted %u; build it with this slabgc's headers", plugin->abi_major, SGC_ABI_MAJOR);
     if (plugin->abi_minor > SGC_ABI_MINOR)
@@ -129,13 +134,17 @@ static int check_params(const char *path, const struct sgc_strategy_plugin *plug
     return code;
 }
 
-#define OP(member) {#member, offsetof(struct sgc_strategy_ops, member)}
+#define OP(member)                                                                                                     \
+    {                                                                                                                  \
+#member, offsetof(struct sgc_strategy_ops, member)                                                             \
+    }
 static const struct check_op {
     const char *name;
     size_t offset;
 } ops_names[] = {
-    OP(open), OP(configure), OP(close), OP(store), OP(exchange), OP(compare_exchange), OP(decrement), OP(before_alloc),
-    OP(collect), OP(grace_elapsed), OP(thread_detach), OP(quiesce), OP(adopt), OP(verify),
+    OP(open),      OP(configure),    OP(close),   OP(store),         OP(exchange),      OP(compare_exchange),
+    OP(decrement), OP(before_alloc), OP(collect), OP(grace_elapsed), OP(thread_detach), OP(quiesce),
+    OP(adopt),     OP(verify),
 };
 _Static_assert(offsetof(struct sgc_strategy_ops, open) + SGC_ARRAY_LEN(ops_names) * sizeof(void (*)(void)) ==
                    sizeof(struct sgc_strategy_ops),

@@ -5,8 +5,8 @@
 
 #include <slabgc/plugin.h>
 
-/* Checks every field. path: in front of the message; name: what the plug-in must call itself. 0, or -ENOEXEC with the first
- * field that is wrong, what was found and what was wanted. */
+/* Checks every field. path: in front of the message; name: what the plug-in must call itself. 0, or -ENOEXEC with the
+ * first field that is wrong, what was found and what was wanted. */
 int sgc_plugin_check(const char *path, const char *name, const struct sgc_strategy_plugin *plugin,
                      struct sgc_error *error);
 

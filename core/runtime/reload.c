@@ -53,10 +53,11 @@ static int reload_check_params(const struct reload *reload, const struct sgc_par
         sgc_value_format(param->type, heap->params[i], was);
         sgc_value_format(param->type, new->values[i], is);
         if (!new->entries[i])
-            return sgc_error_set(reload->error, -EBUSY,
-                                 "strategy.%s.%s would go back from %s to its default, %s, but cannot change while heap "
-                                 "\"%s\" is open",
-                                 heap->plugin->name, param->key, was, is, heap->name);
+            return sgc_error_set(
+                reload->error, -EBUSY,
+                "strategy.%s.%s would go back from %s to its default, %s, but cannot change while heap "
+                "\"%s\" is open",
+                heap->plugin->name, param->key, was, is, heap->name);
         return sgc_place_error(&new->entries[i]->value_place, reload->error, -EBUSY,
                                "\"%s\" cannot change from %s to %s while heap \"%s\" is open", param->key, was, is,
                                heap->name);
@@ -93,8 +94,8 @@ static int reload_check_heap(struct reload *reload, struct reload_item *item)
     reload->record = item->record;
     int code = reload_check_strategy(reload);
     if (code == 0)
-        code = sgc_resolve(reload->new, heap->name, &item->record->options, heap->plugin, &item->resolved,
-                           reload->error);
+        code =
+            sgc_resolve(reload->new, heap->name, &item->record->options, heap->plugin, &item->resolved, reload->error);
     if (code == 0)
         code = reload_check_params(reload, &item->resolved.params);
     if (code == 0)

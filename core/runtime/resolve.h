@@ -10,7 +10,8 @@ struct sgc_resolved {
     struct sgc_params params;
 };
 
-/* Fills *out for a heap that plugin serves. 0; or -EINVAL as a place error (a parameter, limits that contradict each other). */
+/* Fills *out for a heap that plugin serves. 0; or -EINVAL as a place error (a parameter, limits that contradict each
+ * other). */
 int sgc_resolve(const struct sgc_config *config, const char *heap, const struct sgc_heap_options *options,
                 const struct sgc_strategy_plugin *plugin, struct sgc_resolved *out, struct sgc_error *error);
 

@@ -1,11 +1,11 @@
 /* runtime.c - one operation at a time, the current config, the open heaps, fork.
  * Called by open.c, switch.c, reload.c, show.c, and by core/heap through its setup's callbacks.
  * Invariant: `busy` while a thread has its turn; config and heaps change only inside a turn and under the lock.
- * Lock: runtime.lock (rank RUNTIME, the outermost), held for computations only; never while files are read or threads are
- *   stopped. A thread waits for its turn at rest, so it delays no stop that the one with the turn waits for.
- * Fork: the handlers of core/heap are installed first, so this lock is taken before theirs. In the child the thread that had
- *   the turn does not exist; what it had begun is not finished there: config and the list of heaps are whole, because they
- *   change under the lock. */
+ * Lock: runtime.lock (rank RUNTIME, the outermost), held for computations only; never while files are read or threads
+ *   are stopped. A thread waits for its turn at rest, so it delays no stop that the one with the turn waits for.
+ * Fork: the handlers of core/heap are installed first, so this lock is taken before theirs. In the child the thread
+ *   that had the turn does not exist, and what it had begun is not finished; config and the list of heaps are whole,
+ *   because they change under the lock. */
 #include "core/runtime/runtime.h"
 
 #include "core/heap/thread.h"

@@ -1,6 +1,7 @@
-/* runtime.h - the state that the public calls of core/runtime share: the current config, the open heaps, whose turn it is.
- * A turn lasts from sgc_runtime_begin to sgc_runtime_end; one thread has it at a time, at rest. It is no ranked lock, because
- * turns wait for stops. Inside a turn everything here may be used; the lock guards what is read outside of one. */
+/* runtime.h - the state that the public calls of core/runtime share: the current config, the open heaps, whose turn it
+ * is. A turn lasts from sgc_runtime_begin to sgc_runtime_end; one thread has it at a time, at rest. It is no ranked
+ * lock, because turns wait for stops. Inside a turn everything here may be used; the lock guards what is read outside
+ * of one. */
 #ifndef SLABGC_CORE_RUNTIME_RUNTIME_H
 #define SLABGC_CORE_RUNTIME_RUNTIME_H
 
@@ -21,8 +22,8 @@ struct sgc_open_heap {
 void sgc_runtime_begin(const char *call);
 void sgc_runtime_end(void);
 
-/* In a turn: the current config, read on first use: 0 and *out, or a negative errno. wanted: the strategy that the program
- * asks for, or NULL. */
+/* In a turn: the current config, read on first use: 0 and *out, or a negative errno. wanted: the strategy that the
+ * program asks for, or NULL. */
 int sgc_runtime_config(const char *wanted, const struct sgc_config **out, struct sgc_error *error);
 /* In a turn: reads all sources anew and checks what can be checked without a heap. *out is the caller's. */
 int sgc_runtime_read_config(const char *wanted, struct sgc_config **out, struct sgc_error *error);

@@ -16,7 +16,7 @@ enum name_rule { NAME_NONE, NAME_OPTIONAL, NAME_NEEDED };
 static const struct schema_section {
     const char *word;
     enum name_rule rule;
-    const char *shown; /* in messages */
+    const char *shown;   /* in messages */
     const char *letters; /* of its name, beside letters and digits */
     const char *letters_shown;
 } sections[SGC_N_CONFIG_KINDS] = {
@@ -159,8 +159,7 @@ static int value_directories(const char *text, struct sgc_value_fault *fault)
     size_t length;
     while (sgc_schema_next_item(&at, ':', &item, &length))
         if (length == 0 || item[0] != '/')
-            return sgc_value_fault(fault, (size_t)(item - text), "\"%.*s\" is not an absolute path", (int)length,
-                                   item);
+            return sgc_value_fault(fault, (size_t)(item - text), "\"%.*s\" is not an absolute path", (int)length, item);
     return 0;
 }
 
@@ -279,8 +278,8 @@ int sgc_schema_title(const char *title, size_t length, enum sgc_config_kind *kin
     const char *dot = memchr(title, '.', length);
     size_t word_length = dot ? (size_t)(dot - title) : length;
     unsigned found = 0;
-    while (found < SGC_N_CONFIG_KINDS && (strlen(sections[found].word) != word_length ||
-                                          memcmp(sections[found].word, title, word_length) != 0))
+    while (found < SGC_N_CONFIG_KINDS &&
+           (strlen(sections[found].word) != word_length || memcmp(sections[found].word, title, word_length) != 0))
         found++;
     if (found == SGC_N_CONFIG_KINDS)
         return schema_unknown_section(title, length, word_length, fault);

@@ -29,8 +29,8 @@ int sgc_schema_limit(const char *text, bool percent_allowed, struct sgc_limit *o
 /* debug: enum sgc_debug bits. */
 int sgc_schema_debug(const char *text, uint32_t *out, struct sgc_value_fault *fault);
 
-/* Takes the next item of a list, white space around it removed: false at the end. *at begins as the list and moves; items
- * may be empty. */
+/* Takes the next item of a list, white space around it removed: false at the end. *at begins as the list and moves;
+ * items may be empty. */
 bool sgc_schema_next_item(const char **at, char separator, const char **item, size_t *length);
 /* [a-z0-9_-]+, at most 63 bytes. */
 bool sgc_schema_is_strategy_name(const char *name, size_t length);

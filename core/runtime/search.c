@@ -1,7 +1,7 @@
 /* search.c - finding plug-ins.
  * Called by loader.c, select.c, and when a config has been read.
- * Invariant: the order of directories is $SLABGC_PLUGIN_PATH, the config's, the installed one; within a directory NAME.so
- *   comes before NAME/NAME.so; the first file that exists decides, whatever is wrong with it.
+ * Invariant: the order of directories is $SLABGC_PLUGIN_PATH, the config's, the installed one; within a directory
+ *   NAME.so comes before NAME/NAME.so; the first file that exists decides, whatever is wrong with it.
  * Locks: none. */
 #include "core/runtime/search.h"
 

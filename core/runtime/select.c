@@ -99,7 +99,8 @@ static int select_default(const struct sgc_config *config, const char *heap, uin
             sgc_warn("strategy %s of default_strategies passed over: %s", name, local.message);
         snprintf(what, sizeof(what), "%s", code == -ENOENT ? "is not found" : "is refused");
         if (code == 0)
-            snprintf(what, sizeof(what), "lacks %s", sgc_needs_list(needs & ~plugin->capabilities, missing, LIST_BYTES));
+            snprintf(what, sizeof(what), "lacks %s",
+                     sgc_needs_list(needs & ~plugin->capabilities, missing, LIST_BYTES));
         select_note(notes, name, what);
     }
     char all[LIST_BYTES], message[LIST_BYTES * 3 + 128];

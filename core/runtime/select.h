@@ -11,7 +11,8 @@
 int sgc_select(const struct sgc_config *config, const char *heap, const char *wanted, uint32_t needs,
                const struct sgc_strategy_plugin **out, struct sgc_error *error);
 
-/* Loads the named strategy for the heap and checks that it meets the needs; entry: the config line that named it, or NULL. */
+/* Loads the named strategy for the heap and checks that it meets the needs; entry: the config line that named it, or
+ * NULL. */
 int sgc_select_named(const struct sgc_config *config, const char *heap, const char *name, uint32_t needs,
                      const struct sgc_config_entry *entry, const struct sgc_strategy_plugin **out,
                      struct sgc_error *error);

@@ -1,7 +1,7 @@
 /* show.c - sgc_config_for_each: every value in effect and where it came from.
  * Called by programs and tools, at rest.
- * Invariant: the rows are copied out in one turn, so they belong to one config; the visitor runs afterwards and may call
- *   slabgc.
+ * Invariant: the rows are copied out in one turn, so they belong to one config; the visitor runs afterwards and may
+ *   call slabgc.
  * Locks: in a turn (runtime.h) while rows are collected; none while they are shown. */
 #include "core/runtime/loader.h"
 #include "core/runtime/resolve.h"

@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SHOWN_BEFORE 60 /* bytes of a long line shown before the column, */
-#define SHOWN_AFTER 40  /* and from it on: with the frame, some 110 columns */
+#define SHOWN_BEFORE 60   /* bytes of a long line shown before the column, */
+#define SHOWN_AFTER 40    /* and from it on: with the frame, some 110 columns */
 #define MESSAGE_BYTES 640 /* leaves room for a path of 160 bytes and both lines in SGC_ERROR_MESSAGE_BYTES */
 
 void sgc_place_origin(const struct sgc_place *place, char out[SGC_ORIGIN_BYTES])

@@ -1,6 +1,5 @@
-/* switch.c - sgc_heap_switch's front half: the strategy is found, checked and configured as for an open; core/heap moves the
- * heap.
- * Called by programs, at rest.
+/* switch.c - sgc_heap_switch's front half: the strategy is found, checked and configured as for an open.
+ * Called by programs, at rest; core/heap moves the heap.
  * Locks: in a turn (runtime.h), over the stop in which the heap moves. */
 #include "core/runtime/resolve.h"
 #include "core/runtime/select.h"

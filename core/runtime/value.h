@@ -12,10 +12,12 @@ struct sgc_value_fault {
     char message[320];
 };
 
-/* Reads a value of the type (see core/runtime/DESIGN.md for units). 0; or -EINVAL with *fault filled and *out untouched. */
+/* Reads a value of the type (see core/runtime/DESIGN.md for units). 0; or -EINVAL with *fault filled and *out
+ * untouched. */
 int sgc_value_parse(enum sgc_param_type type, const char *text, uint64_t *out, struct sgc_value_fault *fault);
 
-/* Writes a value in the largest unit that divides it, so that sgc_value_parse reads it back: "64MiB", "1500us", "150%". */
+/* Writes a value in the largest unit that divides it, so that sgc_value_parse reads it back: "64MiB", "1500us", "150%".
+ */
 void sgc_value_format(enum sgc_param_type type, uint64_t value, char out[SGC_VALUE_BYTES]);
 
 /* Fills *fault for byte `offset`; returns -EINVAL. */

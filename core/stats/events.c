@@ -1,12 +1,12 @@
 /* events.c - the ring of recent events, one for the process.
  * Called by any thread in any context, also at a stop and in sections, where nothing may block: so there is no lock.
  * Invariant: a slot's state is the number t of an event and a tag that says how far that event is: none, being written
- *   by the thread that drew t, whole, or void. States of a slot only rise; so a reader that finds the same `whole` state
- *   before and after its copy has copied one event.
+ *   by the thread that drew t, whole, or void. States of a slot only rise; so a reader that finds the same `whole`
+ *   state before and after its copy has copied one event.
  * A writer that finds its slot being written (by a writer stalled for a whole ring) or beyond its number (it stalled
  * itself) gives up its event; the reader counts it as lost.
- * Source: H.-J. Boehm, Can seqlocks get along with programming language memory models?, MSPC 2012: the data are relaxed
- * atomics, the reader's second look at the state comes behind an acquire fence. */
+ * Source: H.-J. Boehm, Can seqlocks get along with programming language memory models?, MSPC 2012: the data are
+ *   relaxed atomics, the reader's second look at the state comes behind an acquire fence. */
 #include "core/stats/events.h"
 
 #include "core/base/check.h"

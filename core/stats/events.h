@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SGC_EVENTS 1024        /* events kept; a power of two */
+#define SGC_EVENTS 1024 /* events kept; a power of two */
 #define SGC_EVENT_NAME_BYTES 64
 
 /* What the numbers n[0..3] mean stands behind each kind. name: the heap's, unless said otherwise. */
@@ -35,8 +35,9 @@ struct sgc_event {
 /* "collection begin" and so on; "?" for an unknown kind. */
 const char *sgc_event_kind_name(uint32_t kind);
 
-/* Adds an event; the oldest makes room. name may be NULL; at most 63 bytes of it are kept. Never blocks, never fails: an
- * event whose place is still being written by a thread that fell a whole ring behind is dropped and counted as lost. */
+/* Adds an event; the oldest makes room. name may be NULL; at most 63 bytes of it are kept. Never blocks, never fails:
+ * an event whose place is still being written by a thread that fell a whole ring behind is dropped and counted as lost.
+ */
 void sgc_event_record(enum sgc_event_kind kind, const char *name, uint64_t n0, uint64_t n1, uint64_t n2, uint64_t n3);
 
 /* Copies events from sequence number *next on, at most max, each whole; returns how many, and moves *next behind the

@@ -16,7 +16,8 @@ uint64_t sgc_histogram_bucket_max_ns(unsigned bucket);
 void sgc_histogram_record(struct sgc_histogram *histogram, uint64_t duration_ns);
 
 /* Adds what `from` counted to `into`. `into` is the caller's own; `from` may have a writer: then the copy may lack its
- * newest durations, but n is always the number of durations in the buckets, so that quantiles are sound. Any context. */
+ * newest durations, but n is always the number of durations in the buckets, so that quantiles are sound. Any context.
+ */
 void sgc_histogram_merge(struct sgc_histogram *into, const struct sgc_histogram *from);
 
 #endif

@@ -62,8 +62,7 @@ START_TEST(a_key_stands_once_in_a_section_of_a_source_however_often_the_section_
     struct sgc_source other = source;
     struct sgc_place there = {&other, 1, 1};
     ck_assert_int_eq(sgc_config_add_value(config, section("heap"), "strategy", &place, "rcu", &place, &error), 0);
-    ck_assert_int_eq(sgc_config_add_value(config, section("heap"), "strategy", &place, "rcu", &place, &error),
-                     -EINVAL);
+    ck_assert_int_eq(sgc_config_add_value(config, section("heap"), "strategy", &place, "rcu", &place, &error), -EINVAL);
     ck_assert_ptr_nonnull(strstr(error.message, "\"strategy\" stands twice in [heap]: first at 1:1"));
     ck_assert_int_eq(sgc_config_add_value(config, section("heap"), "strategy", &there, "none", &there, &error), 0);
     ck_assert_int_eq(sgc_config_add_value(config, section("heap.a"), "strategy", &place, "none", &place, &error), 0);
@@ -73,8 +72,8 @@ END_TEST
 START_TEST(the_fault_of_a_value_points_into_it)
 {
     struct sgc_place at = {&source, 1, 3};
-    ck_assert_int_eq(
-        sgc_config_add_value(config, section("heap"), "memory_limit", &place, "1 GB", &at, &error), -EINVAL);
+    ck_assert_int_eq(sgc_config_add_value(config, section("heap"), "memory_limit", &place, "1 GB", &at, &error),
+                     -EINVAL);
     ck_assert_mem_eq(error.message, "a.conf:1:5: ", 12);
     ck_assert_ptr_null(config->entries);
 }

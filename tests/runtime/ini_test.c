@@ -253,8 +253,8 @@ START_TEST(names_and_keys_have_at_most_63_bytes)
     struct sgc_config *config = kit_config();
     struct sgc_error error;
     ck_assert_int_eq(sgc_config_add_text(config, SGC_SOURCE_FILE, "a.conf", name, strlen(name), &error), -EINVAL);
-    ck_assert_mem_eq(error.message,
-                     "a.conf:1:7: the name in [heap.xxxxxxxxxxxxxxxxxxxx...] is longer than 63 bytes\n", 78);
+    ck_assert_mem_eq(error.message, "a.conf:1:7: the name in [heap.xxxxxxxxxxxxxxxxxxxx...] is longer than 63 bytes\n",
+                     78);
     ck_assert_int_eq(sgc_config_add_text(config, SGC_SOURCE_FILE, "a.conf", key, strlen(key), &error), -EINVAL);
     ck_assert_mem_eq(error.message, "a.conf:2:1: the key is longer than 63 bytes\n", 44);
     ck_assert_int_eq(sgc_config_add_text(config, SGC_SOURCE_FILE, "a.conf", no_end, strlen(no_end), &error), -EINVAL);

@@ -102,8 +102,8 @@ START_TEST(it_has_at_most_4096_bytes)
     text[SGC_CONFIG_LINE_BYTES + 1] = '\0';
     struct sgc_config *config = kit_config();
     struct sgc_error error;
-    ck_assert_int_eq(
-        sgc_config_add_text(config, SGC_SOURCE_ENVIRONMENT, "$SLABGC", text, strlen(text), &error), -EINVAL);
+    ck_assert_int_eq(sgc_config_add_text(config, SGC_SOURCE_ENVIRONMENT, "$SLABGC", text, strlen(text), &error),
+                     -EINVAL);
     ck_assert_mem_eq(error.message, "$SLABGC:1:4097: it has at most 4096 bytes\n", 42);
     sgc_config_free(config);
     free(text);

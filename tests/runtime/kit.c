@@ -12,7 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char directory[PATH_MAX];
+#define DIRECTORY_BYTES 512 /* messages that name it must fit into struct sgc_error */
+
+static char directory[DIRECTORY_BYTES];
 static pid_t owner;
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *at)
@@ -31,7 +33,8 @@ const char *kit_directory(void)
 {
     if (!directory[0]) {
         const char *parent = getenv("TEST_TMPDIR");
-        snprintf(directory, sizeof(directory), "%s/slabgc-XXXXXX", parent ? parent : "/tmp");
+        int length = snprintf(directory, sizeof(directory), "%s/slabgc-XXXXXX", parent ? parent : "/tmp");
+        ck_assert_int_lt(length, DIRECTORY_BYTES);
         ck_assert_ptr_nonnull(mkdtemp(directory));
         owner = getpid();
         atexit(remove_directory);
@@ -44,7 +47,7 @@ const char *kit_path(const char *name)
     static char paths[16][PATH_MAX];
     static unsigned next;
     char *path = paths[next++ % 16];
-    snprintf(path, PATH_MAX, "%s/%s", kit_directory(), name);
+    ck_assert_int_lt(snprintf(path, PATH_MAX, "%s/%s", kit_directory(), name), PATH_MAX);
     return path;
 }
 
@@ -149,7 +152,7 @@ void kit_assert_message(const struct sgc_error *error, const char *message)
     char expected[2 * SGC_ERROR_MESSAGE_BYTES];
     size_t length = 0;
     for (const char *at = message; *at; at++) {
-        ck_assert_uint_lt(length + PATH_MAX / 8, sizeof(expected));
+        ck_assert_uint_lt(length, sizeof(expected) - DIRECTORY_BYTES);
         if (*at == '@')
             length += (size_t)sprintf(expected + length, "%s", kit_directory());
         else

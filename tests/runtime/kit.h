@@ -23,7 +23,8 @@ const char *kit_copy_plugin(const char *name, const char *to);
 /* The bytes of a whole file, by malloc. */
 char *kit_read(const char *path, size_t *n_bytes);
 
-/* No config but the test's own: roots at the test's directory (usr/ and etc/ below it), environment of slabgc cleared. */
+/* No config but the test's own: roots at the test's directory (usr/ and etc/ below it), environment of slabgc cleared.
+ */
 void kit_isolate(void);
 /* An empty config to which a test adds texts, without built-in values. */
 struct sgc_config *kit_config(void);

@@ -132,8 +132,7 @@ END_TEST
 static const struct {
     const char *name, *reason;
 } broken[] = {
-    {"wrong_magic",
-     "magic is 0x1122334455667788, wanted 0x4e4c504347424c53; is sgc_strategy_plugin of this type?"},
+    {"wrong_magic", "magic is 0x1122334455667788, wanted 0x4e4c504347424c53; is sgc_strategy_plugin of this type?"},
     {"wrong_major", "abi_major is 2, wanted 1; build it with this slabgc's headers"},
     {"newer_minor", "abi_minor is 1, wanted at most 0; it needs a newer slabgc"},
     {"wrong_size", "struct_bytes is 64, wanted 80"},

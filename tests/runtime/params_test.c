@@ -64,14 +64,16 @@ END_TEST
 static const struct {
     const char *text, *message;
 } bad[] = {
-    {"pause_traget = 1ms", "a.conf:2:1: unknown key \"pause_traget\" for strategy \"test\"; did you mean \"pause_target\"? "
-                           "It takes pause_target, nursery, growth, eager, batch\n"
-                           "    2 | pause_traget = 1ms\n"
-                           "      | ^"},
-    {"colour = red", "a.conf:2:1: unknown key \"colour\" for strategy \"test\"; it takes pause_target, nursery, growth, "
-                     "eager, batch\n"
-                     "    2 | colour = red\n"
-                     "      | ^"},
+    {"pause_traget = 1ms",
+     "a.conf:2:1: unknown key \"pause_traget\" for strategy \"test\"; did you mean \"pause_target\"? "
+     "It takes pause_target, nursery, growth, eager, batch\n"
+     "    2 | pause_traget = 1ms\n"
+     "      | ^"},
+    {"colour = red",
+     "a.conf:2:1: unknown key \"colour\" for strategy \"test\"; it takes pause_target, nursery, growth, "
+     "eager, batch\n"
+     "    2 | colour = red\n"
+     "      | ^"},
     {"pause_target = 1 msec", "a.conf:2:18: unknown unit \"msec\"; a duration takes ns, us, ms, s or min\n"
                               "    2 | pause_target = 1 msec\n"
                               "      |                  ^"},

@@ -69,8 +69,9 @@ static void expect_refused(const char *text, int code, const char *message)
 
 START_TEST(live_values_change_in_every_open_heap)
 {
-    expect_reloaded("[heap]\nstrategy = good\nmemory_limit = 100MiB\nhard_limit = 110MiB\nstall_report = 5ms\n"
-                    "[heap.other]\nmemory_limit = none\nhard_limit = none\n[strategy.good]\ngrowth = 400%\neager = on\n");
+    expect_reloaded(
+        "[heap]\nstrategy = good\nmemory_limit = 100MiB\nhard_limit = 110MiB\nstall_report = 5ms\n"
+        "[heap.other]\nmemory_limit = none\nhard_limit = none\n[strategy.good]\ngrowth = 400%\neager = on\n");
     ck_assert_uint_eq(heap->budget.soft_bytes, 100 * MIB);
     ck_assert_uint_eq(heap->budget.hard_bytes, 110 * MIB);
     ck_assert_uint_eq(heap->stall_report_ns, 5000000);

@@ -60,11 +60,12 @@ END_TEST
 
 START_TEST(a_hard_limit_below_the_memory_limit_is_refused)
 {
-    ck_assert_int_eq(resolve("[heap]\nhard_limit = 64MiB\n", &(struct sgc_heap_options){.memory_limit_bytes = 65 * MIB}),
-                     -EINVAL);
-    ck_assert_str_eq(error.message, "a.conf:2:14: hard_limit \"64MiB\" is below the memory_limit of heap \"words\", 65MiB\n"
-                                    "    2 | hard_limit = 64MiB\n"
-                                    "      |              ^");
+    ck_assert_int_eq(
+        resolve("[heap]\nhard_limit = 64MiB\n", &(struct sgc_heap_options){.memory_limit_bytes = 65 * MIB}), -EINVAL);
+    ck_assert_str_eq(error.message,
+                     "a.conf:2:14: hard_limit \"64MiB\" is below the memory_limit of heap \"words\", 65MiB\n"
+                     "    2 | hard_limit = 64MiB\n"
+                     "      |              ^");
 }
 END_TEST
 

@@ -84,8 +84,7 @@ START_TEST(an_absolute_path_is_taken_as_it_is)
     kit_write_text("config/x.so", "");
     kit_write_text("else/where.so", "");
     expect_found(kit_path("else/where.so"), "else/where.so");
-    expect_not_found(kit_path("else/absent.so"), -ENOENT,
-                     "@/else/absent.so: cannot open: No such file or directory");
+    expect_not_found(kit_path("else/absent.so"), -ENOENT, "@/else/absent.so: cannot open: No such file or directory");
 }
 END_TEST
 

@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* p/ has good (references, weak, finalizers), cyclic (and cycles), wrong_major; none is built in (prompt, weak, finalizers). */
+/* p/ has good (references, weak, finalizers), cyclic (and cycles), wrong_major; none is built in (prompt, weak,
+ * finalizers). */
 static void make(void)
 {
     kit_isolate();
@@ -24,8 +25,8 @@ static struct sgc_config *config_of(const char *text)
     struct sgc_config *config = kit_config();
     struct sgc_error error;
     static const char defaults[] = "[heap]\ndefault_strategies = absent, good, cyclic, none\n";
-    ck_assert_int_eq(
-        sgc_config_add_text(config, SGC_SOURCE_BUILT_IN, "built-in", defaults, strlen(defaults), &error), 0);
+    ck_assert_int_eq(sgc_config_add_text(config, SGC_SOURCE_BUILT_IN, "built-in", defaults, strlen(defaults), &error),
+                     0);
     int code = sgc_config_add_text(config, SGC_SOURCE_FILE, "a.conf", text, strlen(text), &error);
     ck_assert_msg(code == 0, "%s", error.message);
     return config;
@@ -113,11 +114,12 @@ START_TEST(a_default_list_without_a_match_tells_what_became_of_each)
     expect_refused("", NULL, SGC_NEED_PROMPT | SGC_NEED_CYCLES, -ENOTSUP,
                    "no strategy of default_strategies serves heap \"words\", which needs cycles, prompt: absent is not "
                    "found; good lacks cycles, prompt; cyclic lacks prompt; none lacks cycles");
-    expect_refused("[heap.words]\ndefault_strategies = absent\n", NULL, 0, -ENOTSUP,
-                   "a.conf:2:22: no strategy of default_strategies serves heap \"words\", which needs nothing: absent is "
-                   "not found\n"
-                   "    2 | default_strategies = absent\n"
-                   "      |                      ^");
+    expect_refused(
+        "[heap.words]\ndefault_strategies = absent\n", NULL, 0, -ENOTSUP,
+        "a.conf:2:22: no strategy of default_strategies serves heap \"words\", which needs nothing: absent is "
+        "not found\n"
+        "    2 | default_strategies = absent\n"
+        "      |                      ^");
 }
 END_TEST
 

@@ -62,8 +62,9 @@ START_TEST(each_value_has_the_origin_that_won)
     kit_copy_plugin("good", "p/good.so");
     kit_write_text("etc/slabgc/slabgc.conf", "[heap]\nstrategy = good\nmemory_limit = 1GiB\n"
                                              "[strategy.good]\ngrowth = 300%\n[heap.later]\nstrategy = none\n");
-    setenv("SLABGC_CONFIG", kit_write_text("own.conf", "[heap.words]\nmemory_limit = 64MiB\n[cache.node]\n"
-                                                       "debug = track\n[plugins]\ndirectory = /opt/p\n"),
+    setenv("SLABGC_CONFIG",
+           kit_write_text("own.conf", "[heap.words]\nmemory_limit = 64MiB\n[cache.node]\n"
+                                      "debug = track\n[plugins]\ndirectory = /opt/p\n"),
            1);
     setenv("SLABGC", "strategy.good.eager=yes", 1);
     struct sgc_heap *heap = sgc_heap_open("words", NULL, NULL);

@@ -23,8 +23,8 @@ static const char *shown(const char *text, uint32_t line, uint32_t column)
 START_TEST(the_message_names_the_place_and_shows_line_and_caret)
 {
     ck_assert_str_eq(shown("[heap]\nstrategy = x\n", 2, 12), "a.conf:2:12: wrong here\n"
-                                                              "    2 | strategy = x\n"
-                                                              "      |            ^");
+                                                             "    2 | strategy = x\n"
+                                                             "      |            ^");
 }
 END_TEST
 

@@ -1,4 +1,5 @@
-/* switch_test.c - sgc_heap_switch's front half: the new strategy is found, checked and configured, or nothing changes. */
+/* switch_test.c - sgc_heap_switch's front half: the new strategy is found, checked and configured, or nothing changes.
+ */
 #include "core/heap/heap.h"
 #include "tests/runtime/kit.h"
 #include <errno.h>
@@ -47,8 +48,9 @@ END_TEST
 START_TEST(a_refused_switch_changes_nothing)
 {
     expect_refused("secnd", -ENOENT, "unknown strategy \"secnd\"; did you mean \"second\"?");
-    expect_refused("wrong_major", -ENOEXEC,
-                   "@/p/wrong_major.so: plug-in refused: abi_major is 2, wanted 1; build it with this slabgc's headers");
+    expect_refused(
+        "wrong_major", -ENOEXEC,
+        "@/p/wrong_major.so: plug-in refused: abi_major is 2, wanted 1; build it with this slabgc's headers");
     expect_refused("failing_open", -EIO,
                    "heap words: strategy failing_open failed to start: the moon is in the wrong phase");
     expect_refused(NULL, -EINVAL, "heap \"words\": no strategy is named");
@@ -58,12 +60,13 @@ END_TEST
 
 START_TEST(the_needs_of_the_open_hold_for_a_switch)
 {
-    struct sgc_heap *needy = sgc_heap_open(
-        "needy", &(struct sgc_heap_options){.strategy = "good", .needs = SGC_NEED_REFERENCES}, NULL);
+    struct sgc_heap *needy =
+        sgc_heap_open("needy", &(struct sgc_heap_options){.strategy = "good", .needs = SGC_NEED_REFERENCES}, NULL);
     struct sgc_error error = {0};
     ck_assert_int_eq(sgc_heap_switch(needy, "none", &error), -ENOTSUP);
-    kit_assert_message(&error, "strategy \"none\" cannot serve heap \"needy\": it lacks references; strategies that have "
-                               "all the program needs: failing_open, good, second");
+    kit_assert_message(&error,
+                       "strategy \"none\" cannot serve heap \"needy\": it lacks references; strategies that have "
+                       "all the program needs: failing_open, good, second");
     ck_assert_int_eq(sgc_heap_close(needy, NULL), 0);
     ck_assert_int_eq(sgc_heap_close(heap, NULL), 0);
 }

@@ -98,11 +98,16 @@ static const struct {
     uint64_t value;
     const char *text;
 } formatted[] = {
-    {SGC_PARAM_BYTES, UINT64_C(64) << 20, "64MiB"},  {SGC_PARAM_BYTES, 1000, "1000B"},
-    {SGC_PARAM_BYTES, 0, "0B"},                      {SGC_PARAM_BYTES, UINT64_MAX, "18446744073709551615B"},
-    {SGC_PARAM_DURATION_NS, 1500000, "1500us"},      {SGC_PARAM_DURATION_NS, UINT64_C(60000000000), "1min"},
-    {SGC_PARAM_DURATION_NS, 0, "0ns"},               {SGC_PARAM_PERCENT, 150, "150%"},
-    {SGC_PARAM_COUNT, 10000, "10000"},               {SGC_PARAM_BOOL, 1, "on"},
+    {SGC_PARAM_BYTES, UINT64_C(64) << 20, "64MiB"},
+    {SGC_PARAM_BYTES, 1000, "1000B"},
+    {SGC_PARAM_BYTES, 0, "0B"},
+    {SGC_PARAM_BYTES, UINT64_MAX, "18446744073709551615B"},
+    {SGC_PARAM_DURATION_NS, 1500000, "1500us"},
+    {SGC_PARAM_DURATION_NS, UINT64_C(60000000000), "1min"},
+    {SGC_PARAM_DURATION_NS, 0, "0ns"},
+    {SGC_PARAM_PERCENT, 150, "150%"},
+    {SGC_PARAM_COUNT, 10000, "10000"},
+    {SGC_PARAM_BOOL, 1, "on"},
     {SGC_PARAM_BOOL, 0, "off"},
 };
 
