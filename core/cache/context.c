@@ -5,11 +5,14 @@
  * Invariant: a table in the pool has all entries at sgc_front_none; tables of attached threads are on `attached`.
  * Lock: registry (CACHES) for both lists and for entries that other threads clear; a thread sets its own entries without a lock, as a class
  *   cannot go while it is used. */
+#include "core/cache/call.h"
 #include "core/cache/internal.h"
 #include "core/os/meta.h"
 
 #include <errno.h>
 
+uint32_t sgc_stop_flag;
+void (*sgc_call_wait)(struct sgc_context *context);
 __thread struct sgc_context sgc_context_ __attribute__((tls_model("initial-exec")));
 
 struct sgc_front sgc_front_none = {.partial = {&sgc_front_none.partial, &sgc_front_none.partial}, .link = {&sgc_front_none.link, &sgc_front_none.link}};

@@ -10,14 +10,8 @@
 
 typedef uint64_t granule_t __attribute__((vector_size(SGC_GRANULE_BYTES), may_alias));
 
-#define ZERO_INLINE_BYTES 256 /* beyond this memset's set-up is cheaper than the loop; measured: bench new+drop */
-
 static inline void alloc_zero(void *object, size_t bytes)
 {
-    if (sgc_unlikely(bytes > ZERO_INLINE_BYTES)) {
-        memset(object, 0, bytes);
-        return;
-    }
     granule_t *granule = object, *end = (granule_t *)((char *)object + bytes);
     while (granule != end) {
         *granule++ = (granule_t){0, 0};
@@ -31,7 +25,7 @@ static inline void alloc_publish(struct sgc_cache *cache, void *object, uint8_t 
     __atomic_store_n(sgc_state_byte(&sgc_counts, object), cache->new_state, __ATOMIC_RELAXED);
 }
 
-/* Types with a constructor, a finalizer, debug checks or no death. NULL: the slot went back. */
+/* Types with a constructor, a finalizer, debug checks, no death, or a size that memset clears better. NULL: the slot went back. */
 static SGC_NOINLINE void *alloc_special(struct sgc_cache *cache, void *object, const void *site)
 {
     const struct sgc_type *type = cache->type;
@@ -43,7 +37,7 @@ static SGC_NOINLINE void *alloc_special(struct sgc_cache *cache, void *object, c
     }
     if (cache->debug)
         sgc_debug_on_alloc(cache, object, bytes, site);
-    if (!type->ctor)
+    if (!type->ctor && (cache->debug || sgc_slab_of(object)->slot_bytes)) /* a large object's pages are zero already */
         memset(object, 0, bytes);
     alloc_publish(cache, object, type->flags & SGC_TYPE_IMMORTAL ? 2 : 1);
     return object;
@@ -75,20 +69,29 @@ static void *alloc_take_at_rest(struct sgc_context *context, struct sgc_cache *c
     return object;
 }
 
-/* Leaves the section for the strategy's back-pressure and for a collection that is due; back in a section on return. */
+/* Leaves the call for the strategy's back-pressure and for a collection that is due; back in a call on return. */
 static void alloc_pay(struct sgc_context *context, struct sgc_heap *heap)
 {
     uint32_t *n_rest_calls = &heap->n_rest_calls[heap->n_switches & 1];
     __atomic_fetch_add(n_rest_calls, 1, __ATOMIC_ACQ_REL); /* pairs with the wait in switch.c: self stays valid */
     const struct sgc_strategy_ops *ops = heap->ops;
     void *self = heap->self;
-    sgc_section_end(context);
+    sgc_call_end(context);
     ops->before_alloc(self);
     __atomic_fetch_sub(n_rest_calls, 1, __ATOMIC_RELEASE);
     const int due = sgc_pacer_poll(heap);
     if (due >= 0)
         sgc_collect(heap, (enum sgc_collect_kind)due, SGC_REASON_PACE);
-    sgc_section_begin(context);
+    sgc_call_begin(context);
+}
+
+/* In a section the heap overdraws; the collection that falls due meanwhile runs when the section has ended. */
+static void alloc_note_due(struct sgc_context *context, struct sgc_heap *heap)
+{
+    if (sgc_pacer_poll(heap) < 0)
+        return;
+    context->thread->due_heap = heap;
+    context->rest_pending |= SGC_REST_COLLECT;
 }
 
 /* Memory ran out at rest: a full collection, then whatever the program can give back, then another. */
@@ -97,13 +100,13 @@ static SGC_COLD void *alloc_emergency(struct sgc_context *context, struct sgc_ca
     struct sgc_heap *heap = cache->heap;
     const size_t wanted = class_ && class_->slot_bytes ? SGC_SLAB_BYTES : class_ ? cache->type->size_bytes : large_bytes;
     for (unsigned round = 0; round < 2; round++) {
-        sgc_section_end(context);
+        sgc_call_end(context);
         sgc_event_record(SGC_EVENT_EMERGENCY, heap->name, wanted, __atomic_load_n(&heap->budget.used_bytes, __ATOMIC_RELAXED), 0, 0);
         const bool shrunk = round == 0 || sgc_shrinkers_run(heap, wanted) > 0;
         if (shrunk)
             sgc_collect(heap, SGC_COLLECT_FULL, SGC_REASON_EMERGENCY);
         sgc_region_shrink();
-        sgc_section_begin(context);
+        sgc_call_begin(context);
         void *object = alloc_take_at_rest(context, cache, class_, large_bytes);
         if (object)
             return object;
@@ -121,6 +124,7 @@ static SGC_NOINLINE void *alloc_slow(struct sgc_cache *cache, struct sgc_class *
         if (!object)
             object = alloc_emergency(context, cache, class_, large_bytes);
     } else {
+        alloc_note_due(context, cache->heap);
         object = alloc_take(cache, class_, large_bytes);
     }
     if (!object)
@@ -128,52 +132,56 @@ static SGC_NOINLINE void *alloc_slow(struct sgc_cache *cache, struct sgc_class *
     return object;
 }
 
-void *sgc_new(struct sgc_cache *cache)
+/* Everything but the fast path. class_ NULL: a large object of the given bytes. */
+static SGC_NOINLINE void *alloc_general(struct sgc_cache *cache, struct sgc_class *class_, size_t large_bytes, const void *site)
 {
-    if (sgc_unlikely(!sgc_context_.thread) && sgc_thread_attach() < 0) {
+    if (!sgc_context_.thread && sgc_thread_attach() < 0) {
         errno = ENOMEM;
         return NULL;
     }
     SGC_SHORT_SECTION_BEGIN(context);
-    void *object = sgc_front_pop(context->fronts[cache->first_index]);
-    if (sgc_unlikely(!object))
-        object = alloc_slow(cache, cache->classes[0], 0, outermost_);
-    if (sgc_likely(object)) {
-        if (sgc_unlikely(cache->special)) {
-            object = alloc_special(cache, object, __builtin_return_address(0));
-        } else {
-            alloc_zero(object, cache->classes[0]->object_bytes); /* 0 for large objects, whose pages are zero already */
-            alloc_publish(cache, object, 1);
-        }
+    void *object = class_ ? sgc_front_pop(sgc_front_of(class_)) : NULL;
+    if (!object)
+        object = alloc_slow(cache, class_, large_bytes, outermost_);
+    if (object && cache->special) {
+        object = alloc_special(cache, object, site);
+    } else if (object) {
+        alloc_zero(object, class_ ? class_->object_bytes : 0); /* 0 for large objects, whose pages are zero already */
+        alloc_publish(cache, object, 1);
     }
     SGC_SHORT_SECTION_END(context);
     return object;
 }
 
+/* The fast path makes no call, so it saves no register: whatever is not plain goes to alloc_general as a whole. */
+void *sgc_new(struct sgc_cache *cache)
+{
+    struct sgc_context *context = &sgc_context_;
+    if (sgc_unlikely(cache->special || !context->fronts))
+        return alloc_general(cache, cache->classes[0], 0, __builtin_return_address(0));
+    const bool outermost = !(context->depth | context->busy);
+    if (outermost && sgc_unlikely(!sgc_call_try(context)))
+        return alloc_general(cache, cache->classes[0], 0, NULL);
+    void *object = sgc_front_pop(context->fronts[cache->first_index]);
+    if (sgc_unlikely(!object)) {
+        if (outermost)
+            sgc_call_end(context);
+        return alloc_general(cache, cache->classes[0], 0, NULL);
+    }
+    alloc_zero(object, cache->classes[0]->object_bytes);
+    alloc_publish(cache, object, 1);
+    if (outermost)
+        sgc_call_end(context);
+    return object;
+}
+
 void *sgc_new_n(struct sgc_cache *cache, size_t n)
 {
-    if (sgc_unlikely(!sgc_context_.thread) && sgc_thread_attach() < 0) {
-        errno = ENOMEM;
-        return NULL;
-    }
     size_t bytes = 0;
     struct sgc_class *class_ = sgc_class_for(cache, n, &bytes);
     if (sgc_unlikely(!class_ && bytes == 0))
         return NULL; /* errno says which: too large, or no memory for a new size class */
-    SGC_SHORT_SECTION_BEGIN(context);
-    void *object = class_ ? sgc_front_pop(sgc_front_of(class_)) : NULL;
-    if (!object)
-        object = alloc_slow(cache, class_, bytes, outermost_);
-    if (sgc_likely(object)) {
-        if (sgc_unlikely(cache->special)) {
-            object = alloc_special(cache, object, __builtin_return_address(0));
-        } else {
-            alloc_zero(object, class_ ? class_->object_bytes : 0);
-            alloc_publish(cache, object, 1);
-        }
-    }
-    SGC_SHORT_SECTION_END(context);
-    return object;
+    return alloc_general(cache, class_, bytes, __builtin_return_address(0));
 }
 
 int sgc_reserve(struct sgc_cache *cache, size_t n)
@@ -183,20 +191,20 @@ int sgc_reserve(struct sgc_cache *cache, size_t n)
         sgc_panic("sgc_reserve: called inside a section; reserve before entering it");
     if (!context->thread && sgc_thread_attach() < 0)
         return -ENOMEM;
-    sgc_section_begin(context);
+    sgc_call_begin(context);
     alloc_pay(context, cache->heap);
     context->soft_limit = 1;
     int rc = sgc_front_reserve(cache->classes[0], n);
     context->soft_limit = 0;
     if (rc < 0) {
-        sgc_section_end(context);
+        sgc_call_end(context);
         sgc_collect(cache->heap, SGC_COLLECT_FULL, SGC_REASON_EMERGENCY);
         sgc_shrinkers_run(cache->heap, n * cache->classes[0]->slot_bytes);
-        sgc_section_begin(context);
+        sgc_call_begin(context);
         context->soft_limit = 1;
         rc = sgc_front_reserve(cache->classes[0], n);
         context->soft_limit = 0;
     }
-    sgc_section_end(context);
+    sgc_call_end(context);
     return rc;
 }

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define ZERO_INLINE_BYTES 256 /* beyond this memset clears a new object faster than the loop of the fast path */
+
 static bool type_has_references(const struct sgc_type *type)
 {
     if (type->flags & (SGC_TYPE_LEAF | SGC_TYPE_MANUAL))
@@ -40,7 +42,7 @@ static void cache_adopt(struct sgc_heap *heap, struct sgc_cache *cache)
     cache->managed_manual = (type->flags & SGC_TYPE_MANUAL) || heap->plugin == &sgc_strategy_none;
     cache->has_references = type_has_references(type);
     cache->new_state = cache->managed_manual ? sgc_strategy_none.ops->new_state : heap->ops->new_state;
-    cache->special = type->ctor || type->finalize || cache->debug || (type->flags & SGC_TYPE_IMMORTAL);
+    cache->special = cache->classes[0]->object_bytes > ZERO_INLINE_BYTES || type->ctor || type->finalize || cache->debug || (type->flags & SGC_TYPE_IMMORTAL);
     cache->first_index = cache->classes[0]->index;
 }
 

@@ -155,6 +155,14 @@ void sgc_collect(struct sgc_heap *heap, enum sgc_collect_kind kind, enum sgc_rea
     sgc_finalizer_wake(heap);
 }
 
+void sgc_section_rested(struct sgc_context *context)
+{
+    if (!(context->rest_pending & SGC_REST_COLLECT))
+        return;
+    context->rest_pending &= (uint8_t)~SGC_REST_COLLECT;
+    sgc_collect(context->thread->due_heap, SGC_COLLECT_MINOR, SGC_REASON_PACE); /* the kind is what the pacer then says */
+}
+
 void sgc_heap_collect(struct sgc_heap *heap, enum sgc_collect_kind kind)
 {
     if (sgc_unlikely(sgc_context_.depth != 0))

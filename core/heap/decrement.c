@@ -55,7 +55,7 @@ static void deferred_push(struct sgc_context *context, void *object)
     thread->deferred[thread->n_deferred] = object;
     __atomic_signal_fence(__ATOMIC_RELEASE); /* entry before count: see fork.c */
     thread->n_deferred++;
-    context->rest_pending = 1;
+    context->rest_pending |= SGC_REST_DEFERRED;
 }
 
 void sgc_decrement_later(void *object)
@@ -81,5 +81,5 @@ void sgc_deferred_apply(struct sgc_thread *thread)
         __atomic_signal_fence(__ATOMIC_ACQUIRE);
         sgc_decrement_now(thread->deferred[thread->n_deferred]);
     }
-    thread->context->rest_pending = 0;
+    thread->context->rest_pending &= (uint8_t)~SGC_REST_DEFERRED;
 }

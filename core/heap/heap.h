@@ -131,6 +131,7 @@ struct sgc_thread {
     char name[16];
     void *cells[SGC_MAX_HEAPS];  /* the strategies' */
     void **deferred;             /* decrements that wait for the section's end: entry before count */
+    struct sgc_heap *due_heap;   /* SGC_REST_COLLECT: whose collection fell due in this section */
     uint32_t n_deferred, deferred_capacity;
     uint64_t watched_section[SGC_N_WATCHERS]; /* number of the section it was in when the watcher looked first; lock THREADS */
     uint64_t reported_section;   /* stalled section already reported; lock THREADS */
@@ -153,7 +154,6 @@ extern const struct sgc_strategy_plugin sgc_strategy_none; /* none.c: the built-
 
 /* ---- section.c, stop.c, thread.c */
 extern uint8_t sgc_solo;        /* one attached thread; changes at stops only */
-extern uint32_t sgc_stop_flag;  /* atomic; see stop.c */
 extern struct sgc_lock sgc_threads_lock;
 extern struct sgc_list sgc_threads, sgc_heaps; /* lock THREADS; sgc_heaps changes at a stop only */
 

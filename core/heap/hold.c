@@ -10,10 +10,9 @@ static SGC_COLD void hold_foreign(const void *object, const char *call)
     sgc_panic("%s: foreign pointer %p: not an object of any heap", call, object);
 }
 
-void *sgc_hold(void *object)
+/* The fast paths below make no call, so they save no register: whatever is not plain comes here as a whole. */
+static SGC_NOINLINE void *hold_general(void *object)
 {
-    if (sgc_unlikely(!sgc_is_object(object)))
-        return object;
     if (sgc_unlikely(!sgc_arena_covers(object)))
         hold_foreign(object, "sgc_hold");
     SGC_SHORT_SECTION_BEGIN(context);
@@ -22,27 +21,70 @@ void *sgc_hold(void *object)
     return object;
 }
 
-/* A drop that somebody must hear of: counting strategies and manual types. */
-static SGC_NOINLINE void drop_counted(void *object, bool outermost)
+static SGC_NOINLINE void drop_general(void *object)
 {
-    if (outermost)
-        sgc_decrement_now(object);
+    if (sgc_unlikely(!sgc_arena_covers(object)))
+        hold_foreign(object, "sgc_drop");
+    SGC_SHORT_SECTION_BEGIN(context);
+    if (!(__atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED) & SGC_STATE_COUNTED))
+        sgc_count_decrement(&sgc_counts, object, sgc_solo);
+    else if (outermost_)
+        sgc_decrement_now(object); /* counting strategies and manual types hear of it */
     else
         sgc_decrement_later(object);
+    SGC_SHORT_SECTION_END(context);
+}
+
+/* Solo, and the low bits have room: the count moves by plain instructions. False: nothing was done. */
+static inline bool hold_increment_solo(void *object)
+{
+    uint8_t *byte = sgc_count_byte(&sgc_counts, object);
+    const uint8_t old = __atomic_load_n(byte, __ATOMIC_RELAXED);
+    if (sgc_unlikely(!sgc_solo || (old & 0x7f) >= SGC_COUNT_LOW_MAX))
+        return false;
+    __atomic_store_n(byte, (uint8_t)(old + 1), __ATOMIC_RELAXED);
+    return true;
+}
+
+static inline bool hold_decrement_solo(void *object)
+{
+    uint8_t *byte = sgc_count_byte(&sgc_counts, object);
+    const uint8_t old = __atomic_load_n(byte, __ATOMIC_RELAXED);
+    if (sgc_unlikely(!sgc_solo || (uint8_t)((old & 0x7f) - 1) >= SGC_COUNT_LOW_MAX)) /* empty or dead, too */
+        return false;
+    __atomic_store_n(byte, (uint8_t)(old - 1), __ATOMIC_RELAXED);
+    return true;
+}
+
+void *sgc_hold(void *object)
+{
+    struct sgc_context *context = &sgc_context_;
+    if (sgc_unlikely(!sgc_is_object(object)))
+        return object;
+    const bool outermost = !(context->depth | context->busy);
+    if (sgc_unlikely(!sgc_arena_covers(object) || !context->thread || (outermost && !sgc_call_try(context))))
+        return hold_general(object);
+    const bool done = hold_increment_solo(object);
+    if (outermost)
+        sgc_call_end(context);
+    return sgc_likely(done) ? object : hold_general(object);
 }
 
 void sgc_drop(void *object)
 {
+    struct sgc_context *context = &sgc_context_;
     if (sgc_unlikely(!sgc_is_object(object)))
         return;
-    if (sgc_unlikely(!sgc_arena_covers(object)))
-        hold_foreign(object, "sgc_drop");
-    SGC_SHORT_SECTION_BEGIN(context);
-    if (__atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED) & SGC_STATE_COUNTED)
-        drop_counted(object, outermost_);
-    else
-        sgc_count_decrement(&sgc_counts, object, sgc_solo);
-    SGC_SHORT_SECTION_END(context);
+    const bool outermost = !(context->depth | context->busy);
+    if (sgc_unlikely(!sgc_arena_covers(object) || !context->thread || (outermost && !sgc_call_try(context)))) {
+        drop_general(object);
+        return;
+    }
+    const bool done = !(__atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED) & SGC_STATE_COUNTED) && hold_decrement_solo(object);
+    if (outermost)
+        sgc_call_end(context);
+    if (sgc_unlikely(!done))
+        drop_general(object);
 }
 
 static SGC_NOINLINE bool hold_stack_grow(struct sgc_context *context)

@@ -1,6 +1,10 @@
 /* stall.c - waiting for sections with eyes open: names the thread whose long section delays a stop or a grace period.
- * Called by stop.c and grace.c before they ask liburcu for the grace period itself; safety rests on that call alone, what is read here is for
- * reports: depth and n_sections of other threads, relaxed, may be a moment old. The thread's name is read under lock THREADS.
+ * Called by stop.c, whose safety rests on this wait, and by grace.c before it asks liburcu for the grace period itself (there it serves reports alone).
+ *
+ * A stop has set the flag and fenced every thread before it comes here. It waits for each thread that was in a section or call then: until its words are 0, or the number of
+ * its section moved (it left, and its next entry meets the flag). The acquire loads pair with the releases in section.h and call.h. A thread found at rest
+ * once needs no second look.
+ * The list and the threads' names are read under lock THREADS.
  * Invariant: watched_section[w] is the section that the thread was in when watcher w looked first, or UINT64_MAX; numbers start at 1. */
 #include "core/heap/section.h"
 #include "core/os/clock.h"
@@ -12,14 +16,16 @@
 #define STALL_SLEEP_NS 50000         /* then polls at this period: short against any pause worth reporting */
 #define STALL_LIMIT_DEFAULT_NS 100000000
 
-static bool thread_is_in_section(const struct sgc_thread *thread)
+/* A grace period does not care for core's own calls: their operands are held. */
+static bool thread_is_in_section(const struct sgc_thread *thread, unsigned watcher)
 {
-    return __atomic_load_n(&thread->context->depth, __ATOMIC_RELAXED) != 0;
+    return __atomic_load_n(&thread->context->depth, __ATOMIC_ACQUIRE) != 0 ||
+           (watcher == SGC_WATCHER_STOP && __atomic_load_n(&thread->context->busy, __ATOMIC_ACQUIRE) != 0);
 }
 
 static uint64_t thread_section(const struct sgc_thread *thread)
 {
-    return __atomic_load_n(&thread->context->n_sections, __ATOMIC_RELAXED);
+    return __atomic_load_n(&thread->context->n_sections, __ATOMIC_ACQUIRE);
 }
 
 /* Lock THREADS is held. Remembers the section that each thread is in now; returns how many are in one. */
@@ -29,9 +35,10 @@ static unsigned sections_note(unsigned watcher)
     SGC_LIST_FOR_EACH (link, &sgc_threads) {
         struct sgc_thread *thread = SGC_LIST_ENTRY(link, struct sgc_thread, link);
         thread->watched_section[watcher] = UINT64_MAX;
-        if (thread->context == &sgc_context_ || !thread_is_in_section(thread))
+        const uint64_t section = thread_section(thread); /* before the words: an older number only makes the wait shorter if that section is over */
+        if (thread->context == &sgc_context_ || !thread_is_in_section(thread, watcher))
             continue;
-        thread->watched_section[watcher] = thread_section(thread);
+        thread->watched_section[watcher] = section;
         n++;
     }
     return n;
@@ -51,7 +58,7 @@ static unsigned sections_count(unsigned watcher, const char *who, uint64_t waite
     SGC_LIST_FOR_EACH (link, &sgc_threads) {
         struct sgc_thread *thread = SGC_LIST_ENTRY(link, struct sgc_thread, link);
         const uint64_t noted = thread->watched_section[watcher];
-        if (noted == UINT64_MAX || !thread_is_in_section(thread) || thread_section(thread) != noted)
+        if (noted == UINT64_MAX || !thread_is_in_section(thread, watcher) || thread_section(thread) != noted)
             continue;
         n++;
         if (!report || thread->reported_section == noted)

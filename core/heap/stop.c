@@ -1,28 +1,62 @@
-/* stop.c - sections' slow ends, and stops: the moment when every thread is at rest and kept from entering a section.
- * Called by section.h, collect.c, switch.c, walk.c, verify.c and heap_open.c. No polls, no parking: a thread meets a stop only when it enters a section.
+/* stop.c - the slow ends of sections and calls, and stops: the moment when every thread is at rest and kept from leaving it.
+ * Called by section.h, collect.c, switch.c, walk.c, verify.c, heap.c and fork.c. No polls, no parking: a thread meets a stop only when it enters.
  *
- * A stop is: take lock STOP, set the flag, wait one grace period (the argument stands in section.h). Threads that meet the flag wait on the lock. While one
- * thread alone is attached (solo) there is nobody to wait for: attaching needs lock STOP. A stop is also a grace period, and is counted as one.
- * Lock: STOP, outermost of all but RUNTIME; held for the length of the stop. */
+ * A stop is: take lock STOP, set the flag, membarrier, wait until each thread's `depth` and `busy` were 0 (core/cache/call.h has the argument; stall.c waits).
+ * Threads that meet the flag wait on the lock. While one thread alone is attached (solo) there is nobody to wait for: attaching needs lock STOP. A
+ * stop is also a grace period, and is counted as one.
+ * Lock: STOP, outermost of all but RUNTIME, LIFE and PROCESS; held for the length of the stop. */
 #include "core/heap/section.h"
+#include "core/heap/thread.h"
 #include "core/os/clock.h"
+#include "core/os/thread.h"
 
-uint32_t sgc_stop_flag;
 char sgc_tsan_rest, sgc_tsan_resume;
 static struct sgc_lock stop_lock = SGC_LOCK_INIT(SGC_RANK_STOP, "stop");
 static struct sgc_context *stopper; /* context of the thread that holds lock STOP for a stop; atomic, compared only */
 
-SGC_NOINLINE void sgc_section_wait_for_stop(struct sgc_context *context)
+/* The entry that set `word` met the flag. Takes the word back, waits for the stop's end, tries again; behind the fence of its own where membarrier is
+ * missing. */
+static void stop_wait(struct sgc_context *context, uint32_t *word)
 {
-    do {
-        urcu_bp_read_unlock();
-        __atomic_store_n(&context->depth, 0, __ATOMIC_RELAXED);
+    for (;;) {
+        __atomic_thread_fence(__ATOMIC_SEQ_CST); /* between word and flag; pairs with the one in stop_raise_flag */
+        if (!(__atomic_load_n(&sgc_stop_flag, __ATOMIC_ACQUIRE) & SGC_STOP_NOW)) /* pairs with the release in sgc_stop_end_locked */
+            return;
         SGC_CHECK(__atomic_load_n(&stopper, __ATOMIC_RELAXED) != context); /* a section inside one's own stop */
+        __atomic_store_n(word, 0, __ATOMIC_RELEASE);
         sgc_lock_acquire(&stop_lock);
         sgc_lock_release(&stop_lock);
-        __atomic_store_n(&context->depth, 1, __ATOMIC_RELAXED);
-        urcu_bp_read_lock();
-    } while (__atomic_load_n(&sgc_stop_flag, __ATOMIC_ACQUIRE)); /* pairs with the release in sgc_stop_end */
+        __atomic_store_n(word, 1, __ATOMIC_RELAXED);
+    }
+}
+
+SGC_NOINLINE void sgc_section_wait_for_stop(struct sgc_context *context)
+{
+    stop_wait(context, &context->depth);
+}
+
+SGC_NOINLINE static void call_wait_for_stop(struct sgc_context *context)
+{
+    stop_wait(context, &context->busy);
+}
+
+void sgc_stop_init(void)
+{
+    sgc_call_wait = call_wait_for_stop;
+    if (sgc_os_has_membarrier())
+        return;
+    sgc_warn("membarrier is not available here (seccomp?): each section and each call costs a full fence");
+    __atomic_fetch_or(&sgc_stop_flag, SGC_STOP_FENCED, __ATOMIC_SEQ_CST);
+}
+
+/* After it, a thread that enters sees the flag, or has its word seen. A membarrier that was there and is refused now (a seccomp filter installed meanwhile) is
+ * beyond repair. */
+static void stop_raise_flag(void)
+{
+    const uint32_t was = __atomic_fetch_or(&sgc_stop_flag, SGC_STOP_NOW, __ATOMIC_SEQ_CST); /* pairs with the loads on entry */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);                                               /* for fenced entries: pairs with stop_wait */
+    if (!(was & SGC_STOP_FENCED) && !sgc_os_membarrier())
+        sgc_panic("membarrier worked when the process began and is refused now (a seccomp filter installed later?): install it before the first use of slabgc");
 }
 
 void sgc_enter_outermost_(void)
@@ -58,10 +92,9 @@ void sgc_stop_begin_locked(struct sgc_stop *stop, struct sgc_heap *heap)
     stop->began_ns = sgc_os_now_ns();
     __atomic_store_n(&stopper, &sgc_context_, __ATOMIC_RELAXED);
     if (!sgc_solo || !sgc_context_.thread) {
-        __atomic_store_n(&sgc_stop_flag, 1, __ATOMIC_SEQ_CST); /* pairs with the load in sgc_section_begin */
+        stop_raise_flag();
         uint64_t n_stalls = 0;
         sgc_sections_wait(0, heap ? heap->name : NULL, heap ? heap->stall_report_ns : 0, 0, &n_stalls);
-        urcu_bp_synchronize_rcu();
         if (heap)
             __atomic_fetch_add(&heap->stats.n_stalls, n_stalls, __ATOMIC_RELAXED);
     }
@@ -85,7 +118,7 @@ uint64_t sgc_stop_end_locked(struct sgc_stop *stop)
 {
     SGC_TSAN_RELEASE(&sgc_tsan_resume);
     __atomic_store_n(&stopper, NULL, __ATOMIC_RELAXED);
-    __atomic_store_n(&sgc_stop_flag, 0, __ATOMIC_RELEASE); /* pairs with the acquire loads on section entry */
+    __atomic_fetch_and(&sgc_stop_flag, ~SGC_STOP_NOW, __ATOMIC_RELEASE); /* pairs with the acquire loads on entry */
     return sgc_os_now_ns() - stop->began_ns;
 }
 

@@ -42,7 +42,7 @@ static inline bool store_hits(const struct sgc_heap *heap, const void *owner)
     return __atomic_load_n(sgc_state_byte(&sgc_counts, owner), __ATOMIC_RELAXED) & heap->ops->store_mask;
 }
 
-void sgc_store_slow_(void *owner, void **field, void *value)
+static SGC_NOINLINE void store_general(void *owner, void **field, void *value)
 {
     SGC_SHORT_SECTION_BEGIN(context);
     struct sgc_heap *heap = store_check_owner(owner);
@@ -52,6 +52,22 @@ void sgc_store_slow_(void *owner, void **field, void *value)
     else
         __atomic_store_n(field, value, __ATOMIC_RELEASE); /* pairs with the acquire of sgc_get */
     SGC_SHORT_SECTION_END(context);
+}
+
+/* At rest, an owner that asks for nothing: what the inline barrier would have done in a section. */
+void sgc_store_slow_(void *owner, void **field, void *value)
+{
+    struct sgc_context *context = &sgc_context_;
+    if (sgc_unlikely((context->depth | context->busy) || !context->thread || !sgc_arena_covers(owner) || !sgc_call_try(context))) {
+        store_general(owner, field, value);
+        return;
+    }
+    const bool plain = !(__atomic_load_n(sgc_state_byte(&sgc_counts, owner), __ATOMIC_RELAXED) & context->store_mask);
+    if (plain)
+        __atomic_store_n(field, value, __ATOMIC_RELEASE); /* pairs with the acquire of sgc_get */
+    sgc_call_end(context);
+    if (!plain)
+        store_general(owner, field, value);
 }
 
 void *sgc_store_exchange_(void *owner, void **field, void *value)

@@ -49,8 +49,7 @@ int sgc_process_init(struct sgc_error *error)
     sgc_counts.count_bias = sgc_arena.byte_bias[SGC_KIND_COUNT];
     sgc_counts.state_bias = sgc_arena.byte_bias[SGC_KIND_STATE];
     sgc_host_init();
-    if (!sgc_os_has_membarrier())
-        sgc_warn("membarrier is not available here (seccomp?): each section costs two full fences");
+    sgc_stop_init();
     __atomic_store_n(&process.ready, true, __ATOMIC_RELEASE);
     return 0;
 }

@@ -10,6 +10,7 @@ int sgc_process_init(struct sgc_error *error); /* idempotent, any thread: arena,
 unsigned sgc_thread_count(void);
 void sgc_thread_bury_after_fork(struct sgc_thread *thread);
 
+void sgc_stop_init(void); /* once per process, before any thread attaches */
 /* Lock STOP apart from a stop, and stops under it. */
 void sgc_stop_lock(void);
 void sgc_stop_unlock(void);

@@ -90,6 +90,11 @@ bool sgc_os_has_membarrier(void)
     return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
 }
 
+bool sgc_os_membarrier(void)
+{
+    return syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
 int sgc_os_exit_key_create(pthread_key_t *out, void (*at_exit)(void *))
 {
     if (sgc_os_fault_here("pthread_key_create"))

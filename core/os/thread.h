@@ -18,6 +18,8 @@ int64_t sgc_os_thread_id(void);                              /* gettid() */
 void sgc_os_thread_name(char out[SGC_OS_THREAD_NAME_BYTES]); /* of the calling thread */
 /* Private expedited membarrier works here (seccomp may forbid it). Asks the kernel each time. Passes a fault gate. */
 bool sgc_os_has_membarrier(void);
+/* Puts a full fence into every running thread of the process. False: refused, none was. Only after sgc_os_has_membarrier() was true. */
+bool sgc_os_membarrier(void);
 /* Key whose destructor runs at a thread's exit when its value is not NULL. 0 or a negative errno. Passes a fault gate.
  */
 int sgc_os_exit_key_create(pthread_key_t *out, void (*at_exit)(void *));

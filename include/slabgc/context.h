@@ -36,9 +36,10 @@ enum {
     SGC_STATE_FINALIZED = 1 << 7 /* its finalizer was queued once; never again */
 };
 
-/* One per thread. Written by its thread; others read depth and n_sections to name stalled sections. */
+/* One per thread. Written by its thread; others read depth, busy and n_sections: stops wait by them, and name stalled sections. */
 struct sgc_context {
     uint32_t depth;             /* nesting of sections; 0: at rest */
+    uint32_t busy;              /* 1 inside one of core's own calls at rest */
     uint8_t store_mask;         /* state bits that send a store to the slow path */
     uint8_t rest_pending;       /* work waits for the end of the outermost section */
     uint8_t soft_limit;         /* this allocation is at rest: the memory limit itself applies, not the hard one */
