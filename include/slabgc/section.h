@@ -23,7 +23,8 @@ static inline void sgc_enter(void)
         sgc_enter_outermost_();
 }
 
-/* Ends a section; the outermost one applies the section's deferred decrements, so `dtor`-free reclamation may run here. */
+/* Ends a section. The outermost one applies the section's deferred decrements, so objects may be reclaimed here (reset callbacks run); then, at rest, it runs
+ * the collection that fell due while the section allocated, if one did. */
 static inline void sgc_leave(void)
 {
     if (__builtin_expect(sgc_context_.depth > 1, 1))
