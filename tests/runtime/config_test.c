@@ -225,16 +225,15 @@ static int main_raised(void)
 
 START_TEST(the_environment_is_ignored_where_privileges_were_raised)
 {
-    if (geteuid() != 0) {
-        printf("skipped: only root makes a set-user-ID file of another user\n");
-        return;
-    }
     size_t n_bytes;
     char *bytes = kit_read("/proc/self/exe", &n_bytes);
     const char *path = kit_write("raised", bytes, n_bytes);
     free(bytes);
+    if (geteuid() != 0 || chown(path, 65534, 65534)) {
+        printf("skipped: only root makes a set-user-ID file of another user\n");
+        return;
+    }
     ck_assert_int_eq(chmod(kit_directory(), 0755), 0);
-    ck_assert_int_eq(chown(path, 65534, 65534), 0);
     ck_assert_int_eq(chmod(path, 04755), 0);
     setenv("SLABGC", "strategy=rcu", 1);
     setenv("SLABGC_CONFIG", "/x", 1);
