@@ -73,19 +73,16 @@ static SGC_NOINLINE void cache_free_slow(struct sgc_cache *cache, void *object, 
 void sgc_cache_free(struct sgc_cache *cache, void *object)
 {
     struct sgc_front **fronts = sgc_context_.fronts;
-    const uintptr_t offset = (uintptr_t)object - sgc_arena.base;
-    if (sgc_likely(fronts && cache->managed_manual && offset < __atomic_load_n(&sgc_arena.top_bytes, __ATOMIC_RELAXED))) {
-        struct sgc_slab *slab = &sgc_arena.slabs[offset >> SGC_SLAB_SHIFT];
+    const size_t granule = sgc_granule_number(object);
+    if (sgc_likely(granule < __atomic_load_n(&sgc_arena.top_granules, __ATOMIC_RELAXED) && fronts && cache->managed_manual)) {
         struct sgc_class *class_ = cache->fast_class;
         struct sgc_front *front = fronts[cache->fast_index];
-        const size_t word = offset >> (SGC_GRANULE_SHIFT + 6); /* of the whole arena */
-        const uint64_t taken = word_load(&sgc_arena.bit_words[SGC_KIND_FREE][word]) | word_load(&sgc_arena.bit_words[SGC_KIND_REMOTE][word]);
-        const uint64_t valid = class_->slot_mask[word % SGC_SLAB_WORDS] & ~taken;
-        const uint32_t n = front->n;
-        if (sgc_likely(slab->class_ == class_ && valid >> ((offset >> SGC_GRANULE_SHIFT) % 64) & 1 && offset % SGC_GRANULE_BYTES == 0 &&
-                       n < front->limit)) {
-            front->slots[n] = object;
-            __atomic_store_n(&front->n, n + 1, __ATOMIC_RELEASE); /* for fork.c: entry before count; single writer */
+        const uint64_t word = front->word;
+        const uint64_t taken = word_load(&sgc_arena.bit_words[SGC_KIND_FREE][granule / 64]) | word_load(&sgc_arena.bit_words[SGC_KIND_REMOTE][granule / 64]);
+        const uint64_t valid = class_->slot_mask[granule / 64 % SGC_SLAB_WORDS] & ~taken;
+        if (sgc_likely(sgc_arena.slabs[granule / SGC_SLAB_GRANULES].class_ == class_ && valid >> (granule % 64) & 1 && (uint8_t)word < front->limit)) {
+            front->slots[(uint8_t)word] = object;
+            __atomic_store_n(&front->word, word + 1, __ATOMIC_RELEASE); /* for fork.c: entry before count; single writer */
             return;
         }
     }

@@ -12,6 +12,8 @@
 #include <slabgc/cache.h>
 
 #define SGC_WINDOW_SLOTS 64
+#define SGC_FRONT_POPPED 256u /* sgc_front.word: the count of slots handed out goes in these steps */
+_Static_assert(SGC_WINDOW_SLOTS < SGC_FRONT_POPPED && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "sgc_front.n is the lowest byte of sgc_front.word");
 #define SGC_MAX_CLASSES 4096 /* per process, all caches together */
 #define SGC_CLASSES_PER_CACHE 40
 
@@ -20,9 +22,11 @@ enum sgc_debug { SGC_DEBUG_REDZONE = 1, SGC_DEBUG_POISON = 2, SGC_DEBUG_TRACK = 
 /* One thread's share of one class. Only its thread touches it, except: the last line (atomic), the counters (read by others), and everything at a stop.
  * Never unmapped while the class lives: a dead thread's front waits on class->idle_fronts for adoption; then the class lock guards it. */
 struct sgc_front {
-    uint32_t n;                 /* slots in the window; single writer, relaxed */
+    union {
+        uint64_t word;          /* slots handed out since creation << 8 | n: one addition counts both; single writer, relaxed */
+        uint8_t n;              /* slots in the window */
+    };
     uint32_t limit;             /* free puts slots back into the window below this; 0 for the empty front and under debug */
-    uint64_t n_popped;          /* slots handed out since creation; single writer, relaxed */
     struct sgc_class *class_;
     struct sgc_slab *current;   /* owned slab that the window is filled from; has free slots */
     struct sgc_list partial;    /* other owned slabs with free slots */
@@ -31,7 +35,7 @@ struct sgc_front {
     uint8_t torn;               /* left behind by a fork, not yet put in order (class lock; fork.c) */
     uint64_t n_taken, n_returned; /* slots from slabs to the window, and back to slabs: live = sum(taken) - sum(n) - sum(returned); single writer, relaxed */
     uint64_t polled;            /* n_taken when the pacer last looked */
-    uint64_t reserved_until;    /* slabs are kept until n_popped comes here (sgc_front_reserve) */
+    uint64_t reserved_until;    /* slabs are kept until so many were handed out (sgc_front_reserve) */
     struct sgc_list link;       /* class->fronts or class->idle_fronts (class lock) */
     struct sgc_thread *thread;
     void *slots[SGC_WINDOW_SLOTS] __attribute__((aligned(64)));
@@ -117,12 +121,20 @@ void sgc_fronts_detach(struct sgc_context *context);
 /* Pops a slot of the calling thread's window. NULL: empty, call sgc_front_refill. Neither zeroed nor checked. */
 static inline void *sgc_front_pop(struct sgc_front *front)
 {
-    const uint32_t n = front->n;
+    const uint64_t word = front->word;
+    const unsigned n = (uint8_t)word;
     if (__builtin_expect(n == 0, 0))
         return NULL;
-    __atomic_store_n(&front->n, n - 1, __ATOMIC_RELAXED); /* single writer: plain instructions */
-    __atomic_store_n(&front->n_popped, front->n_popped + 1, __ATOMIC_RELAXED);
-    return front->slots[n - 1];
+    __atomic_store_n(&front->word, word + SGC_FRONT_POPPED - 1, __ATOMIC_RELAXED); /* single writer: a plain store */
+    void *slot = front->slots[n - 1];
+    if (!slot)
+        __builtin_unreachable(); /* so that callers test once */
+    return slot;
+}
+/* Slots handed out since the front was made. */
+static inline uint64_t sgc_front_n_popped(const struct sgc_front *front)
+{
+    return __atomic_load_n(&front->word, __ATOMIC_RELAXED) / SGC_FRONT_POPPED;
 }
 static inline struct sgc_front *sgc_front_of(const struct sgc_class *class_)
 {

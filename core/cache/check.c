@@ -4,7 +4,8 @@
 
 struct sgc_slab *sgc_slot_locate(const void *object, const char *what)
 {
-    if (sgc_unlikely(!sgc_arena_covers(object)))
+    const void *granule_start = (const void *)sgc_round_down((uintptr_t)object, SGC_GRANULE_BYTES);
+    if (sgc_unlikely(!sgc_arena_covers(granule_start)))
         sgc_panic("%s: foreign pointer %p", what, object);
     struct sgc_slab *slab = sgc_slab_of(object);
     struct sgc_slab *head = sgc_slab_head(slab);

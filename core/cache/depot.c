@@ -174,7 +174,7 @@ void sgc_depot_release(struct slab_surplus *surplus)
 void sgc_depot_retire(struct sgc_front *front, struct sgc_slab *slab)
 {
     const bool only = !front->current && front->n_partial == 1;
-    if (only || front->reserved_until > front->n_popped)
+    if (only || front->reserved_until > sgc_front_n_popped(front))
         return;
     struct slab_surplus surplus = {NULL};
     sgc_slab_unlist(slab, front);

@@ -81,7 +81,8 @@ static void front_recover_slots(struct sgc_front *front)
     for (unsigned i = 0; i < front->n; i++)
         slot_recover(front, front->slots[i]);
     front->n_returned += front->n;
-    front->n = front->n_away = 0;
+    window_grow(front, -(int)front->n);
+    front->n_away = 0;
 }
 
 /* Lists of a torn front may be cut anywhere: made anew from the slabs it owns. */

@@ -134,7 +134,7 @@ static void window_take(struct sgc_front *front, struct sgc_slab *slab, unsigned
     uint64_t *words = sgc_slab_words(slab, SGC_KIND_FREE);
     n = min_u32(n, slab->n_free);
     const unsigned n_words = slab_read_free(slab, front->slots + front->n + n, n, taken);
-    __atomic_store_n(&front->n, front->n + n, __ATOMIC_RELEASE); /* for fork.c: before the bits are cleared */
+    window_grow(front, (int)n); /* for fork.c: before the bits are cleared */
     counter_add(&front->n_taken, n);
     for (unsigned i = 0; i < n_words; i++) {
         word_store(&words[taken[i].word], words[taken[i].word] & ~taken[i].mask);
@@ -217,7 +217,7 @@ int sgc_front_reserve(struct sgc_class *class_, size_t n)
     if (!front)
         return -ENOMEM;
     const uint64_t reserved_before = front->reserved_until;
-    front->reserved_until = front->n_popped + n; /* from here on no slab leaves the front */
+    front->reserved_until = sgc_front_n_popped(front) + n; /* from here on no slab leaves the front */
     sgc_front_drain(front);
     size_t n_free = front_n_free(front, n);
     while (n_free < n) {
@@ -301,7 +301,7 @@ void sgc_front_flush(struct sgc_front *front, unsigned n)
     front->n_away = n_away;
     __atomic_signal_fence(__ATOMIC_SEQ_CST); /* for fork.c: a slot is in the window, in `away` or in its slab at every instruction */
     memmove(front->slots, front->slots + n, (front->n - n) * sizeof(front->slots[0]));
-    __atomic_store_n(&front->n, front->n - n, __ATOMIC_RELEASE);
+    window_grow(front, -(int)n);
     counter_add(&front->n_returned, n);
     flush_away(front);
     for (unsigned i = 0; i < n_whole; i++)
@@ -319,7 +319,7 @@ static SGC_NOINLINE void slot_free_slow(struct sgc_class *class_, struct sgc_sla
     if (front->n >= front->limit)
         sgc_front_flush(front, (front->n + 1) / 2);
     front->slots[front->n] = object;
-    __atomic_store_n(&front->n, front->n + 1, __ATOMIC_RELEASE);
+    window_grow(front, 1);
 }
 
 void sgc_slot_free(void *object)
@@ -344,7 +344,7 @@ void sgc_slot_free(void *object)
         return;
     }
     front->slots[n] = object;
-    __atomic_store_n(&front->n, n + 1, __ATOMIC_RELEASE); /* for fork.c: entry before count; single writer */
+    window_grow(front, 1); /* for fork.c: entry before count; single writer */
 }
 
 void sgc_slab_free_mask(struct sgc_slab *slab, unsigned word, uint64_t mask)

@@ -35,6 +35,11 @@ static inline void counter_add(uint64_t *counter, uint64_t n) /* single writer, 
 {
     __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
+/* Changes the number of slots in the window. A release, for fork.c: entries are written before they count. */
+static inline void window_grow(struct sgc_front *front, int n)
+{
+    __atomic_store_n(&front->word, front->word + (uint64_t)(int64_t)n, __ATOMIC_RELEASE);
+}
 static inline struct sgc_front *slab_owner(const struct sgc_slab *slab) /* pairs with slab_set_owner, and with the class lock */
 {
     return __atomic_load_n(&slab->owner, __ATOMIC_ACQUIRE);

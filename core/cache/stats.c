@@ -12,9 +12,9 @@ static void totals_add_fronts(const struct sgc_list *fronts, uint64_t *n_out, ui
 {
     SGC_LIST_FOR_EACH (at, fronts) {
         const struct sgc_front *front = SGC_LIST_ENTRY(at, struct sgc_front, link);
-        *n_out += __atomic_load_n(&front->n_taken, __ATOMIC_RELAXED) - __atomic_load_n(&front->n, __ATOMIC_RELAXED) -
+        *n_out += __atomic_load_n(&front->n_taken, __ATOMIC_RELAXED) - (__atomic_load_n(&front->word, __ATOMIC_RELAXED) % SGC_FRONT_POPPED) -
                   __atomic_load_n(&front->n_returned, __ATOMIC_RELAXED);
-        *n_popped += __atomic_load_n(&front->n_popped, __ATOMIC_RELAXED);
+        *n_popped += sgc_front_n_popped(front);
     }
 }
 

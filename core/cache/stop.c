@@ -25,7 +25,7 @@ static void front_empty_window(struct sgc_front *front)
     for (unsigned i = 0; i < front->n; i++)
         slot_return(front->class_, front->slots[i]);
     front->n_returned += front->n;
-    front->n = 0;
+    window_grow(front, -(int)front->n);
 }
 
 static void each_front_locked(struct sgc_class *class_, void (*visit)(struct sgc_front *front, void *arg), void *arg)
@@ -50,7 +50,7 @@ static void front_drain_stopped(struct sgc_front *front, void *surplus)
 /* Slabs without live slots leave, but for what a reservation or the next refill of the front may need. */
 static void front_trim(struct sgc_front *front, void *surplus)
 {
-    if (front->reserved_until > front->n_popped)
+    if (front->reserved_until > sgc_front_n_popped(front))
         return;
     SGC_LIST_FOR_EACH_SAFE (at, &front->partial) {
         struct sgc_slab *slab = SGC_LIST_ENTRY(at, struct sgc_slab, partial);
@@ -100,7 +100,7 @@ static void front_share(struct sgc_front *front, void *unused)
 {
     (void)unused;
     struct sgc_class *class_ = front->class_;
-    if (front->reserved_until > front->n_popped)
+    if (front->reserved_until > sgc_front_n_popped(front))
         return;
     while (front->n_partial > SHARE_PARTIAL) {
         struct sgc_slab *slab = SGC_LIST_ENTRY(front->partial.prev, struct sgc_slab, partial);
