@@ -124,7 +124,7 @@ static int host_fail(struct sgc_error *error, int code, const char *format, ...)
     return sgc_error_set(error, code, "%s", message);
 }
 
-static _Noreturn void host_panic(const char *format, ...)
+static __attribute__((noreturn)) void host_panic(const char *format, ...)
 {
     char message[SGC_ERROR_MESSAGE_BYTES];
     va_list args;
