@@ -1,0 +1,111 @@
+#include "tests/plugins/rcu/kit.h"
+
+#include <errno.h>
+#include <string.h>
+
+START_TEST(dead_rings_are_collected)
+{
+    fake_open(&sgc_strategy_plugin, NULL);
+    void *ring = fake_new(&fake_node_type), *next = kit_grow(ring, 0, &fake_node_type);
+    fake_set(next, 0, ring);
+    fake_drop(ring);
+    kit_settle();
+    ck_assert_uint_eq(fake.n_live, 2);
+    fake_collect(SGC_COLLECT_MINOR);
+    ck_assert_uint_eq(fake.n_live, 0);
+    fake_close();
+}
+END_TEST
+
+START_TEST(verify_names_a_mark_without_a_magazine)
+{
+    struct sgc_error error;
+    fake_open(&sgc_strategy_plugin, NULL);
+    *sgc_state_byte(&fake_host()->counts, fake_new(&fake_leaf_type)) |= SGC_COUNTING_RETIRED;
+    fake.stopped = true;
+    ck_assert_int_eq(fake.ops->verify(fake.self, &error), -EUCLEAN);
+    ck_assert_str_eq(error.message, "retired: 1 objects are marked, 0 are in magazines");
+}
+END_TEST
+
+START_TEST(a_quiet_heap_is_handed_over_without_a_trace)
+{
+    fake_open(&sgc_strategy_plugin, NULL);
+    void *list = kit_list(100, &fake_node_type);
+    fake_drop(kit_list(100, &fake_node_type));
+    fake_collect(SGC_COLLECT_FULL);
+    fake.stopped = true;
+    for (unsigned i = 0; i < FAKE_THREADS; i++)
+        fake_detach(i);
+    fake.ops->quiesce(fake.self);
+    for (void *at = list; at; at = fake_get(at, 0))
+        ck_assert_uint_eq(fake_state(at), fake.ops->new_state);
+    fake.grace_wanted = false; /* core takes requests back */
+    ck_assert_int_eq(fake.ops->adopt(fake.self, NULL), 0);
+    fake.stopped = false;
+    fake_drop(list); /* and it works on */
+    kit_settle();
+    ck_assert_uint_eq(fake.n_live, 0);
+    fake_close();
+}
+END_TEST
+
+/* As in a forked child: the grace-period thread does not exist there, and was in the middle of a batch. */
+START_TEST(without_its_grace_thread_a_full_collection_finds_everything)
+{
+    fake_open(&sgc_strategy_plugin, NULL);
+    fake.thread = 1;
+    for (unsigned i = 0; i < 5000; i++)
+        fake_drop(fake_new(&fake_leaf_type));
+    void *lost = fake_new(&fake_node_type);
+    fake_drop(lost);
+    kit_close_batch();
+    fake.thread = 0;
+    fake.grace_done = ++fake.grace_started;
+    ck_assert(fake.ops->grace_elapsed(fake.self));
+    void *taken = sgc_rcu_take(rcu()); /* and looked at no further */
+    ck_assert(fake_is_live(taken));
+    rcu()->cascade.running = true;
+    fake_detach(0);
+    ck_assert_int_eq(fake.requested, SGC_COLLECT_FULL);
+    fake.grace_wanted = false;
+    fake.thread = 1;
+    fake_collect(SGC_COLLECT_FULL);
+    ck_assert_uint_eq(fake.n_live, 0);
+    fake_verify();
+    fake_drop(fake_new(&fake_leaf_type));
+    kit_settle();
+    ck_assert_uint_eq(fake.n_live, 0);
+    fake_close();
+}
+END_TEST
+
+START_TEST(a_refused_open_leaves_nothing)
+{
+    struct sgc_error error = {0};
+    uint64_t params[16];
+    for (uint32_t i = 0; i < sgc_strategy_plugin.n_params; i++)
+        params[i] = sgc_strategy_plugin.params[i].default_value;
+    for (long refuse_after = 0; refuse_after < 2; refuse_after++) {
+        void *self = &error;
+        fake_reset();
+        fake.refuse_after = refuse_after;
+        ck_assert_int_lt(sgc_strategy_plugin.ops->open(fake_host(), NULL, params, &self, &error), 0);
+        ck_assert_ptr_eq(self, &error);
+        ck_assert_uint_eq(fake.n_records, 0);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("rcu");
+    TCase *tests = tcase_create("rcu");
+    tcase_add_test(tests, dead_rings_are_collected);
+    tcase_add_test(tests, verify_names_a_mark_without_a_magazine);
+    tcase_add_test(tests, a_quiet_heap_is_handed_over_without_a_trace);
+    tcase_add_test(tests, without_its_grace_thread_a_full_collection_finds_everything);
+    tcase_add_test(tests, a_refused_open_leaves_nothing);
+    suite_add_tcase(suite, tests);
+    return support_main(suite);
+}

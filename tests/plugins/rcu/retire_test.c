@@ -1,0 +1,139 @@
+#include "tests/plugins/rcu/kit.h"
+
+static uint8_t touch_of(const void *object)
+{
+    return *sgc_rcu_touch_byte(rcu(), object);
+}
+
+START_TEST(a_touch_writes_the_era)
+{
+    fake_open(&sgc_strategy_plugin, NULL);
+    void *object = fake_new(&fake_leaf_type);
+    for (unsigned i = 0; i < 600; i++) {
+        rcu()->era = i;
+        sgc_rcu_touch(rcu(), object);
+        ck_assert_uint_eq(touch_of(object), i % 256);
+    }
+}
+END_TEST
+
+START_TEST(an_older_era_does_not_overwrite_the_next_one)
+{
+    fake_open(&sgc_strategy_plugin, NULL);
+    void *object = fake_new(&fake_leaf_type);
+    for (unsigned i = 0; i < 600; i++) {
+        rcu()->era = i + 1;
+        sgc_rcu_touch(rcu(), object);
+        rcu()->era = i; /* the thread that read it before it was raised */
+        sgc_rcu_touch(rcu(), object);
+        ck_assert_uint_eq(touch_of(object), (i + 1) % 256);
+    }
+}
+END_TEST
+
+START_TEST(a_retired_object_is_in_one_magazine_once)
+{
+    fake_open(&sgc_strategy_plugin, NULL);
+    void *object = fake_new(&fake_leaf_type);
+    for (unsigned i = 0; i < 10; i++) {
+        fake.thread = i % 3;
+        fake_drop(object);
+        ck_assert_uint_eq(sgc_rcu_queues_count(rcu()), 1);
+        fake_hold(object);
+    }
+    ck_assert_int_eq(fake.retired_bytes, 64);
+    fake_verify();
+}
+END_TEST
+
+START_TEST(objects_are_taken_in_order_over_many_magazines)
+{
+    enum { N = SGC_RCU_MAGAZINE_OBJECTS * 3 + 7 };
+    static void *objects[N];
+    fake_open(&sgc_strategy_plugin, NULL);
+    struct sgc_rcu_cell *cell = (struct sgc_rcu_cell *)sgc_counting_cell(&rcu()->counting);
+    unsigned n_retired = 0, n_taken = 0;
+    while (n_taken < N) {
+        const unsigned n_cut = n_retired * 3 + 1 < N ? n_retired * 3 + 1 : N;
+        while (n_retired < n_cut)
+            sgc_rcu_retire(rcu(), cell, objects[n_retired++] = fake_new(&fake_leaf_type));
+        ck_assert(sgc_rcu_cut(rcu()));
+        if (n_retired < N) /* behind the cut */
+            sgc_rcu_retire(rcu(), cell, objects[n_retired++] = fake_new(&fake_leaf_type));
+        while (n_taken < n_cut)
+            ck_assert_ptr_eq(sgc_rcu_take(rcu()), objects[n_taken++]);
+        ck_assert_ptr_null(sgc_rcu_take(rcu()));
+    }
+    ck_assert(!sgc_rcu_anything_retired(rcu()));
+    ck_assert(!sgc_rcu_cut(rcu()));
+}
+END_TEST
+
+START_TEST(a_half_full_magazine_of_an_idle_thread_ends_in_the_next_batch)
+{
+    fake_open(&sgc_strategy_plugin, NULL);
+    fake.thread = 2;
+    fake_drop(fake_new(&fake_leaf_type)); /* and never again */
+    fake.thread = 0;
+    kit_settle();
+    ck_assert_uint_eq(fake.n_live, 0);
+    ck_assert_int_eq(fake.retired_bytes, 0);
+    fake_close();
+}
+END_TEST
+
+START_TEST(an_ended_threads_queue_is_worked_off_and_freed)
+{
+    fake_open(&sgc_strategy_plugin, NULL);
+    for (unsigned round = 0; round < 3; round++) {
+        fake.thread = 1;
+        for (unsigned i = 0; i < 1000; i++)
+            fake_drop(fake_new(&fake_leaf_type));
+        fake_detach(1);
+        fake.thread = 0;
+        kit_settle();
+        ck_assert_uint_eq(fake.n_live, 0);
+    }
+    ck_assert_ptr_null(rcu()->queues);
+    fake_close();
+}
+END_TEST
+
+START_TEST(without_memory_for_magazines_a_full_collection_ends_the_retired)
+{
+    for (long refuse_after = 0; refuse_after < 4; refuse_after++) {
+        fake_open(&sgc_strategy_plugin, NULL);
+        void *keep = fake_new(&fake_leaf_type), *objects[SGC_RCU_MAGAZINE_OBJECTS * 2];
+        for (unsigned i = 0; i < SGC_RCU_MAGAZINE_OBJECTS * 2; i++)
+            objects[i] = fake_new(&fake_leaf_type);
+        fake.refuse_after = refuse_after; /* the cell, the queue, the magazine, another magazine */
+        for (unsigned i = 0; i < SGC_RCU_MAGAZINE_OBJECTS * 2; i++)
+            fake_drop(objects[i]);
+        ck_assert_int_eq(fake.requested, SGC_COLLECT_FULL);
+        fake_verify();
+        fake_collect(SGC_COLLECT_FULL);
+        ck_assert_uint_eq(fake.n_live, 1);
+        fake.refuse_after = -1;
+        fake_verify();
+        fake_drop(keep);
+        kit_settle();
+        ck_assert_uint_eq(fake.n_live, 0);
+        fake_close();
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("retire");
+    TCase *tests = tcase_create("retire");
+    tcase_add_test(tests, a_touch_writes_the_era);
+    tcase_add_test(tests, an_older_era_does_not_overwrite_the_next_one);
+    tcase_add_test(tests, a_retired_object_is_in_one_magazine_once);
+    tcase_add_test(tests, objects_are_taken_in_order_over_many_magazines);
+    tcase_add_test(tests, a_half_full_magazine_of_an_idle_thread_ends_in_the_next_batch);
+    tcase_add_test(tests, an_ended_threads_queue_is_worked_off_and_freed);
+    tcase_add_test(tests, without_memory_for_magazines_a_full_collection_ends_the_retired);
+    suite_add_tcase(suite, tests);
+    return support_main(suite);
+}

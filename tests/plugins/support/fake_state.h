@@ -1,0 +1,44 @@
+/* fake_state.h - what the two halves of the fake share: its arrays. */
+#ifndef SLABGC_TESTS_PLUGINS_SUPPORT_FAKE_STATE_H
+#define SLABGC_TESTS_PLUGINS_SUPPORT_FAKE_STATE_H
+
+#include "tests/plugins/support/fake_host.h"
+
+#define FAKE_SLOT_BYTES 64
+#define FAKE_GRANULES (FAKE_OBJECTS * (FAKE_SLOT_BYTES / SGC_GRANULE_BYTES))
+#define FAKE_MAX_WEAK 64
+#define FAKE_MAX_EPHEMERONS 64
+#define FAKE_MAX_DEFERRED 4096
+
+struct fake_ephemeron {
+    void *key, *value;
+};
+
+struct fake_state {
+    _Alignas(FAKE_SLOT_BYTES) unsigned char slots[FAKE_OBJECTS][FAKE_SLOT_BYTES];
+    uint8_t counts[FAKE_GRANULES], states[FAKE_GRANULES], private_bytes[2][FAKE_GRANULES];
+    uint32_t excess[FAKE_GRANULES];
+    const struct sgc_type *types[FAKE_OBJECTS]; /* NULL: free */
+    uint32_t free_ring[FAKE_OBJECTS];           /* reclaimed slots, oldest first */
+    size_t n_fresh, free_head, n_free;
+    void *weaks[FAKE_MAX_WEAK];
+    unsigned n_weaks;
+    struct fake_ephemeron *ephemerons[FAKE_MAX_EPHEMERONS]; /* NULL: broken or dead */
+    unsigned n_ephemerons;
+    void *deferred[FAKE_MAX_DEFERRED];
+    size_t n_deferred;
+    void *cells[FAKE_THREADS];
+    bool locked;
+};
+extern struct fake_state fake_state_;
+extern const struct sgc_type fake_ephemeron_type;
+
+/* Fail the test unless the address is an object's, or a live object's. */
+size_t fake_slot_of(const void *object);
+void fake_check_object(const void *object);
+uint8_t *fake_count_byte(const void *object);
+uint32_t *fake_excess_of(const void *object);
+uint64_t fake_count_value(const void *object);
+void fake_decrement_later(void *object);
+
+#endif
