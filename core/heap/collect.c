@@ -133,34 +133,57 @@ static void collect_account(struct sgc_heap *heap, enum sgc_collect_kind kind, e
     sgc_event_record(SGC_EVENT_COLLECT_END, heap->name, kind, pause_ns, stats->last_visited, 0);
 }
 
+/* At a stop, which it ends. Under SGC_REASON_PACE the kind is what the pacer says now. */
+static void collect_and_resume(struct sgc_stop *stop, struct sgc_heap *heap, enum sgc_collect_kind kind, enum sgc_reason reason)
+{
+    const int due = reason == SGC_REASON_PACE ? sgc_pacer_poll(heap) : (int)kind;
+    if (due < 0) {
+        sgc_stop_end(stop);
+        return;
+    }
+    kind = collect_kind(heap, (enum sgc_collect_kind)due);
+    heap->first_full = false;
+    sgc_event_record(SGC_EVENT_COLLECT_BEGIN, heap->name, kind, heap->pacer.live_bytes, 0, 0);
+    sgc_collect_stopped(heap, kind);
+    const uint64_t pause_ns = sgc_stop_end_locked(stop);
+    collect_account(heap, kind, reason, stop, pause_ns); /* under lock STOP still: one writer of stats */
+    sgc_finalizer_wake(heap);
+    sgc_stop_unlock();
+}
+
 void sgc_collect(struct sgc_heap *heap, enum sgc_collect_kind kind, enum sgc_reason reason)
 {
     struct sgc_stop stop;
     sgc_stop_begin(&stop, heap);
-    if (reason == SGC_REASON_PACE) {
-        const int due = sgc_pacer_poll(heap);
-        if (due < 0) {
-            sgc_stop_end(&stop);
-            return;
-        }
-        kind = (enum sgc_collect_kind)due;
-    }
-    kind = collect_kind(heap, kind);
-    heap->first_full = false;
-    sgc_event_record(SGC_EVENT_COLLECT_BEGIN, heap->name, kind, heap->pacer.live_bytes, 0, 0);
-    sgc_collect_stopped(heap, kind);
-    const uint64_t pause_ns = sgc_stop_end_locked(&stop);
-    collect_account(heap, kind, reason, &stop, pause_ns); /* under lock STOP still: one writer of stats */
-    sgc_stop_unlock();
-    sgc_finalizer_wake(heap);
+    collect_and_resume(&stop, heap, kind, reason);
 }
 
+/* Lock STOP is held: the list is still. */
+static bool heap_is_open(const struct sgc_heap *heap)
+{
+    SGC_GUARD(&sgc_threads_lock);
+    SGC_LIST_FOR_EACH (link, &sgc_heaps) {
+        if (SGC_LIST_ENTRY(link, struct sgc_heap, link) == heap)
+            return true;
+    }
+    return false;
+}
+
+/* The program may close the heap as soon as the section has ended, on another thread: from then on it is this thread's no more, but for what lock STOP says. */
 void sgc_section_rested(struct sgc_context *context)
 {
+    struct sgc_heap *heap = context->thread->due_heap;
+    struct sgc_stop stop;
     if (!(context->rest_pending & SGC_REST_COLLECT))
         return;
     context->rest_pending &= (uint8_t)~SGC_REST_COLLECT;
-    sgc_collect(context->thread->due_heap, SGC_COLLECT_MINOR, SGC_REASON_PACE); /* the kind is what the pacer then says */
+    sgc_stop_lock();
+    if (!heap_is_open(heap)) {
+        sgc_stop_unlock();
+        return;
+    }
+    sgc_stop_begin_locked(&stop, heap);
+    collect_and_resume(&stop, heap, SGC_COLLECT_MINOR, SGC_REASON_PACE);
 }
 
 void sgc_heap_collect(struct sgc_heap *heap, enum sgc_collect_kind kind)

@@ -2,8 +2,8 @@
  * Called by hold.c and store.c, by strategies through the host, and at the end of outermost sections.
  *
  * Own-section validity (contract, clause 3): under a strategy that sets SGC_STATE_DEFER a decrement made inside a program's section only joins the thread's list;
- * the end of the section applies the list, still inside the section, so that no stop comes between. What the deaths found there release joins the same list: a long
- * chain of objects unwinds in a loop, not in a recursion.
+ * the end of the section applies the list, still inside the section, so that no stop comes between. What the deaths found there release joins the same list, as it
+ * does in a call at rest: a long chain of objects unwinds in a loop, not in a recursion.
  * The list is the thread's own; entry before count, so that a forked child finds it whole.
  * No memory to grow the list: the count goes down at once, but a count of zero is not acted upon; the heap notes that, and its next collection is a full one that
  * offers every object to the strategy again (collect.c). Late, never lost. */
@@ -63,7 +63,7 @@ void sgc_decrement_later(void *object)
     struct sgc_context *context = &sgc_context_;
 #ifndef SGC_MUTATE_NO_DEFER
     const uint8_t state = __atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED);
-    if ((state & SGC_STATE_DEFER) && context->depth != 0) {
+    if ((state & SGC_STATE_DEFER) && (context->depth | context->busy)) {
         deferred_push(context, object);
         return;
     }

@@ -20,7 +20,7 @@
 extern char sgc_tsan_rest, sgc_tsan_resume;
 
 /* Bits of context->rest_pending. */
-#define SGC_REST_DEFERRED 1 /* decrements wait for the section's end */
+#define SGC_REST_DEFERRED 1 /* decrements wait for the end of the section or call */
 #define SGC_REST_COLLECT 2  /* a collection fell due inside the section; it runs when the thread is at rest again */
 
 void sgc_section_wait_for_stop(struct sgc_context *context); /* stop.c */
@@ -64,8 +64,11 @@ static inline void sgc_section_end(struct sgc_context *context)
     const bool outermost_ = sgc_call_begin(context_)
 #define SGC_SHORT_SECTION_END(context_)                                                                                \
     do {                                                                                                               \
-        if (outermost_)                                                                                                \
+        if (outermost_) {                                                                                              \
+            if (sgc_unlikely(context_->rest_pending & SGC_REST_DEFERRED))                                              \
+                sgc_deferred_apply(context_->thread);                                                                  \
             sgc_call_end(context_);                                                                                    \
+        }                                                                                                              \
     } while (0)
 
 #endif

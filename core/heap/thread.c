@@ -163,6 +163,7 @@ static SGC_COLD void thread_end_section(struct sgc_thread *thread)
     struct sgc_context *context = thread->context;
     sgc_warn("thread \"%s\" (tid %lld) exits inside a section; the section ends here", thread->name, (long long)thread->tid);
     __atomic_store_n(&context->depth, 1, __ATOMIC_RELAXED);
+    context->rest_pending &= (uint8_t)~SGC_REST_COLLECT; /* others will see it due */
     if (URCU_TLS(urcu_bp_reader))
         sgc_leave();
     else
