@@ -1,7 +1,9 @@
 /* alloc.c - the bare object cache: allocation and free of single objects.
  * Called by programs. The fast paths touch the thread's front, the cache's first line, and on free the slab's descriptor and bits; whatever is
  *   special (unattached thread, managed heap, size classes, debug checks, large objects) fails one of their tests and takes the slow path.
+ * Each call keeps stops away while it lasts (call.h): a walk or a collection finds whole windows.
  * No lock on the fast paths. */
+#include "core/cache/call.h"
 #include "core/cache/internal.h"
 
 #include <errno.h>
@@ -12,6 +14,20 @@ static SGC_COLD _Noreturn void cache_panic_managed(const struct sgc_cache *cache
     sgc_panic("%s: cache %s belongs to a managed heap; use %s", call, cache->name, use);
 }
 
+/* 0, whose window is always empty, once the cache has had managed objects (sgc_cache_mix). */
+static inline uint32_t fast_index(const struct sgc_cache *cache)
+{
+    return __atomic_load_n(&cache->fast_index, __ATOMIC_RELAXED);
+}
+
+void (*sgc_cache_end_managed)(void *object);
+
+void sgc_cache_mix(struct sgc_cache *cache)
+{
+    __atomic_store_n(&cache->mixed, 1, __ATOMIC_RELAXED); /* whoever is handed a managed object sees it: handing over orders it */
+    __atomic_store_n(&cache->fast_index, 0, __ATOMIC_RELAXED);
+}
+
 static void *cache_take(struct sgc_class *class_)
 {
     struct sgc_front *front = sgc_context_.fronts ? sgc_front_of(class_) : &sgc_front_none;
@@ -19,11 +35,26 @@ static void *cache_take(struct sgc_class *class_)
     return object ? object : sgc_front_refill(class_);
 }
 
-static SGC_NOINLINE void *cache_alloc_slow(struct sgc_cache *cache, size_t n, const void *site)
+/* Begins a slow path: the thread attached, stops kept away. False: no memory to attach it; errno is set. */
+static bool cache_enter(bool *outermost)
+{
+    if (!sgc_context_.fronts && sgc_thread_attach() < 0) {
+        errno = ENOMEM;
+        return false;
+    }
+    *outermost = sgc_call_begin(&sgc_context_);
+    return true;
+}
+
+static void cache_leave(bool outermost)
+{
+    if (outermost)
+        sgc_call_end(&sgc_context_);
+}
+
+static void *cache_alloc_entered(struct sgc_cache *cache, size_t n, const void *site)
 {
     size_t bytes;
-    if (sgc_unlikely(!cache->managed_manual))
-        cache_panic_managed(cache, "sgc_cache_alloc", "sgc_new");
     struct sgc_class *class_ = sgc_class_for(cache, n, &bytes);
     if (sgc_unlikely(!class_ && bytes == 0))
         return NULL; /* errno is set */
@@ -33,13 +64,30 @@ static SGC_NOINLINE void *cache_alloc_slow(struct sgc_cache *cache, size_t n, co
     return object;
 }
 
+static SGC_NOINLINE void *cache_alloc_slow(struct sgc_cache *cache, size_t n, const void *site)
+{
+    bool outermost;
+    if (sgc_unlikely(!cache->managed_manual))
+        cache_panic_managed(cache, "sgc_cache_alloc", "sgc_new");
+    if (!cache_enter(&outermost))
+        return NULL;
+    void *object = cache_alloc_entered(cache, n, site);
+    cache_leave(outermost);
+    return object;
+}
+
 void *sgc_cache_alloc(struct sgc_cache *cache)
 {
-    struct sgc_front **fronts = sgc_context_.fronts;
-    if (sgc_likely(fronts && cache->managed_manual)) {
-        void *object = sgc_front_pop(fronts[cache->fast_index]);
-        if (sgc_likely(object != NULL))
-            return object;
+    struct sgc_context *context = &sgc_context_;
+    if (sgc_likely(context->fronts && cache->managed_manual)) {
+        const bool outermost = !(context->depth | context->busy);
+        if (sgc_likely(!outermost || sgc_call_try(context))) {
+            void *object = sgc_front_pop(context->fronts[fast_index(cache)]);
+            if (outermost)
+                sgc_call_end(context);
+            if (sgc_likely(object != NULL))
+                return object;
+        }
     }
     return cache_alloc_slow(cache, 0, __builtin_return_address(0));
 }
@@ -60,30 +108,58 @@ static struct sgc_slab *cache_check_free(struct sgc_cache *cache, void *object, 
     return slab;
 }
 
+/* The cache has had managed objects: this one may carry a count and weak references. */
+static void cache_end_managed(struct sgc_cache *cache, void *object)
+{
+    if (__atomic_load_n(&cache->mixed, __ATOMIC_RELAXED))
+        sgc_cache_end_managed(object);
+}
+
 static SGC_NOINLINE void cache_free_slow(struct sgc_cache *cache, void *object, const void *site)
 {
+    bool outermost;
     if (!object)
         return;
     cache_check_free(cache, object, "sgc_cache_free");
+    if (!cache_enter(&outermost))
+        sgc_panic("sgc_cache_free: no memory to attach this thread; call sgc_thread_attach first to be told instead");
+    cache_end_managed(cache, object);
     if (cache->debug)
         sgc_debug_on_free(cache, object, site);
     sgc_slot_free(object);
+    cache_leave(outermost);
 }
 
-void sgc_cache_free(struct sgc_cache *cache, void *object)
+/* The fast path, at rest or in a section, stops kept away. False: nothing was done. */
+static inline bool cache_free_fast(struct sgc_cache *cache, void *object, struct sgc_front **fronts)
 {
-    struct sgc_front **fronts = sgc_context_.fronts;
     const size_t granule = sgc_granule_number(object);
-    if (sgc_likely(granule < __atomic_load_n(&sgc_arena.top_granules, __ATOMIC_RELAXED) && fronts && cache->managed_manual)) {
+    if (sgc_likely(granule < __atomic_load_n(&sgc_arena.top_granules, __ATOMIC_RELAXED))) {
         struct sgc_class *class_ = cache->fast_class;
-        struct sgc_front *front = fronts[cache->fast_index];
+        struct sgc_front *front = fronts[fast_index(cache)];
         const uint64_t word = front->word;
         const uint64_t taken = word_load(&sgc_arena.bit_words[SGC_KIND_FREE][granule / 64]) | word_load(&sgc_arena.bit_words[SGC_KIND_REMOTE][granule / 64]);
         const uint64_t valid = class_->slot_mask[granule / 64 % SGC_SLAB_WORDS] & ~taken;
         if (sgc_likely(sgc_arena.slabs[granule / SGC_SLAB_GRANULES].class_ == class_ && valid >> (granule % 64) & 1 && (uint8_t)word < front->limit)) {
             front->slots[(uint8_t)word] = object;
             __atomic_store_n(&front->word, word + 1, __ATOMIC_RELEASE); /* for fork.c: entry before count; single writer */
-            return;
+            return true;
+        }
+    }
+    return false;
+}
+
+void sgc_cache_free(struct sgc_cache *cache, void *object)
+{
+    struct sgc_context *context = &sgc_context_;
+    if (sgc_likely(context->fronts && cache->managed_manual)) {
+        const bool outermost = !(context->depth | context->busy);
+        if (sgc_likely(!outermost || sgc_call_try(context))) {
+            const bool done = cache_free_fast(cache, object, context->fronts);
+            if (outermost)
+                sgc_call_end(context);
+            if (sgc_likely(done))
+                return;
         }
     }
     cache_free_slow(cache, object, __builtin_return_address(0));
@@ -102,11 +178,8 @@ static size_t bulk_undo(struct sgc_cache *cache, void **objects, size_t n)
     return 0;
 }
 
-size_t sgc_cache_alloc_bulk(struct sgc_cache *cache, void **out, size_t n)
+static size_t bulk_alloc(struct sgc_cache *cache, void **out, size_t n, const void *site)
 {
-    const void *site = __builtin_return_address(0);
-    if (sgc_unlikely(!cache->managed_manual))
-        cache_panic_managed(cache, "sgc_cache_alloc_bulk", "sgc_new");
     struct sgc_class *class_ = cache->classes[0];
     if (class_->slot_bytes && sgc_front_reserve(class_, n) < 0) {
         errno = ENOMEM;
@@ -122,16 +195,33 @@ size_t sgc_cache_alloc_bulk(struct sgc_cache *cache, void **out, size_t n)
     return n;
 }
 
+size_t sgc_cache_alloc_bulk(struct sgc_cache *cache, void **out, size_t n)
+{
+    bool outermost;
+    if (sgc_unlikely(!cache->managed_manual))
+        cache_panic_managed(cache, "sgc_cache_alloc_bulk", "sgc_new");
+    if (!cache_enter(&outermost))
+        return 0;
+    const size_t n_made = bulk_alloc(cache, out, n, __builtin_return_address(0));
+    cache_leave(outermost);
+    return n_made;
+}
+
 void sgc_cache_free_bulk(struct sgc_cache *cache, void *const *objects, size_t n)
 {
+    bool outermost;
     for (size_t i = 0; i < n; i++)
         if (objects[i])
             cache_check_free(cache, objects[i], "sgc_cache_free_bulk");
+    if (!cache_enter(&outermost))
+        sgc_panic("sgc_cache_free_bulk: no memory to attach this thread; call sgc_thread_attach first to be told instead");
     for (size_t i = 0; i < n; i++) {
         if (!objects[i])
             continue;
+        cache_end_managed(cache, objects[i]);
         if (cache->debug)
             sgc_debug_on_free(cache, objects[i], __builtin_return_address(0));
         sgc_slot_free(objects[i]);
     }
+    cache_leave(outermost);
 }

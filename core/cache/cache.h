@@ -73,6 +73,7 @@ struct sgc_cache {
     /* Read by the fast paths of the bare cache. */
     struct sgc_class *fast_class; /* classes[0] where frees need no more than the window: fixed size, no debug; else a class without slabs */
     uint32_t fast_index;        /* its index; 0, whose window is always empty, where allocations need more */
+    uint8_t mixed;              /* atomic: managed objects were made here too (sgc_cache_mix) */
     uint8_t managed_manual;     /* heap layer: type is manual, or the heap's strategy is the built-in one */
     uint8_t new_state;          /* heap layer: state byte of new objects */
     uint8_t has_references;
@@ -113,6 +114,11 @@ size_t sgc_cache_describe_live(struct sgc_cache *cache, char *out, size_t out_by
  * memory for a class not used before (errno ENOMEM). A class of large objects (fixed-size type beyond half a slab) works like others: its window is always
  * empty, refill makes the object. */
 struct sgc_class *sgc_class_for(struct sgc_cache *cache, size_t n, size_t *bytes);
+
+/* A bare cache is about to have its first managed object (sgc_new): from now on sgc_cache_free looks at each object's count. Idempotent, any thread. The heap layer sets the hook
+ * that ends a managed object freed by hand: weak references cleared, count and state 0. */
+void sgc_cache_mix(struct sgc_cache *cache);
+extern void (*sgc_cache_end_managed)(void *object);
 
 /* Thread side. attach: allocates the fronts table of the calling thread, all sgc_front_none: 0 or -ENOMEM. detach: gives every window back, idles the fronts. */
 int sgc_fronts_attach(struct sgc_context *context, struct sgc_thread *thread);

@@ -2,6 +2,7 @@
  * Called by programs and by the heap layer's statistics. Never stops anybody.
  * Equation, per class, exact when nobody allocates or frees: live = sum(n_taken) - sum(n) - sum(n_returned) over all fronts - class n_returned.
  * Lock: the class's, for the lists of fronts; the counters are read relaxed. */
+#include "core/cache/call.h"
 #include "core/cache/internal.h"
 
 struct class_totals {
@@ -93,6 +94,9 @@ static void class_shrink(struct sgc_class *class_, void *unused)
 
 size_t sgc_cache_shrink(struct sgc_cache *cache)
 {
+    const bool outermost = sgc_context_.fronts && sgc_call_begin(&sgc_context_);
     sgc_cache_each_class(cache, class_shrink, NULL);
+    if (outermost)
+        sgc_call_end(&sgc_context_);
     return sgc_region_shrink();
 }

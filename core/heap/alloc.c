@@ -30,6 +30,10 @@ static SGC_NOINLINE void *alloc_special(struct sgc_cache *cache, void *object, c
 {
     const struct sgc_type *type = cache->type;
     const size_t bytes = sgc_object_bytes(object);
+    if (cache->managed_manual && !__atomic_load_n(&cache->mixed, __ATOMIC_RELAXED)) {
+        sgc_cache_mix(cache);
+        __atomic_store_n(&cache->special, sgc_cache_is_special(cache), __ATOMIC_RELAXED); /* several threads write the same */
+    }
     if (type->finalize && sgc_finalizer_reserve(cache->heap) < 0) {
         sgc_slot_free(object);
         errno = ENOMEM;
@@ -143,7 +147,7 @@ static SGC_NOINLINE void *alloc_general(struct sgc_cache *cache, struct sgc_clas
     void *object = class_ ? sgc_front_pop(sgc_front_of(class_)) : NULL;
     if (!object)
         object = alloc_slow(cache, class_, large_bytes, outermost_);
-    if (object && cache->special) {
+    if (object && __atomic_load_n(&cache->special, __ATOMIC_RELAXED)) {
         object = alloc_special(cache, object, site);
     } else if (object) {
         alloc_zero(object, class_ ? class_->object_bytes : 0); /* 0 for large objects, whose pages are zero already */
@@ -157,7 +161,7 @@ static SGC_NOINLINE void *alloc_general(struct sgc_cache *cache, struct sgc_clas
 void *sgc_new(struct sgc_cache *cache)
 {
     struct sgc_context *context = &sgc_context_;
-    if (sgc_unlikely(cache->special || !context->fronts))
+    if (sgc_unlikely(__atomic_load_n(&cache->special, __ATOMIC_RELAXED) || !context->fronts))
         return alloc_general(cache, cache->classes[0], 0, __builtin_return_address(0));
     const bool outermost = !(context->depth | context->busy);
     if (outermost && sgc_unlikely(!sgc_call_try(context)))

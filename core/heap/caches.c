@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define ZERO_INLINE_BYTES 256 /* beyond this memset clears a new object faster than the loop of the fast path */
-
 static bool type_has_references(const struct sgc_type *type)
 {
     if (type->flags & (SGC_TYPE_LEAF | SGC_TYPE_MANUAL))
@@ -34,6 +32,14 @@ static int type_check_needs(const struct sgc_heap *heap, const struct sgc_type *
     return 0;
 }
 
+#define ZERO_INLINE_BYTES 256 /* beyond this memset clears a new object faster than the loop of the fast path */
+
+bool sgc_cache_is_special(const struct sgc_cache *cache)
+{
+    const struct sgc_type *type = cache->type;
+    return type->ctor || type->finalize || cache->debug || (type->flags & SGC_TYPE_IMMORTAL) || cache->classes[0]->object_bytes > ZERO_INLINE_BYTES;
+}
+
 /* What core/heap adds to a cache of core/cache. In a section, with the link: a switch comes before both or after both. */
 static void cache_adopt(struct sgc_heap *heap, struct sgc_cache *cache)
 {
@@ -42,7 +48,8 @@ static void cache_adopt(struct sgc_heap *heap, struct sgc_cache *cache)
     cache->managed_manual = (type->flags & SGC_TYPE_MANUAL) || heap->plugin == &sgc_strategy_none;
     cache->has_references = type_has_references(type);
     cache->new_state = cache->managed_manual ? sgc_strategy_none.ops->new_state : heap->ops->new_state;
-    cache->special = cache->classes[0]->object_bytes > ZERO_INLINE_BYTES || type->ctor || type->finalize || cache->debug || (type->flags & SGC_TYPE_IMMORTAL);
+    /* A manual cache is special until its first managed object (alloc.c), which costs the bare calls their fast path. */
+    cache->special = cache->managed_manual || sgc_cache_is_special(cache);
     cache->first_index = cache->classes[0]->index;
 }
 

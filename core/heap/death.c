@@ -1,8 +1,8 @@
-/* death.c - the end of objects: bury (nothing leads to the object any more, or its finalizer waits) and reclaim (the
- * slot is free again). Called by counting strategies object by object through the host, by trace.c and sweep.c, and by
- * none.c. Order: bury, then reclaim if bury said that the object does not live on. Context: in a section, or at a stop.
- * Invariant: a free slot has count 0, excess 0, no mark, and a constructed type's slot is in its constructed state.
- * Locks: weak table and finalizer queue inside; none across calls. */
+/* death.c - the end of objects: bury (names cleared, finalizer queued) and reclaim (a free slot again).
+ * Called by counting strategies object by object through the host, by trace_finish.c and sweep.c, and by none.c.
+ * Order: bury, then reclaim unless bury said that the object lives on. Context: in a section, or at a stop.
+ * Invariant: a free slot has count 0, excess 0, no mark; a constructed type's free slot is in its constructed state.
+ * Locks: those of the weak table and the finalizer queue, inside; none across calls. */
 #include "core/heap/heap.h"
 
 bool sgc_bury(void *object)
@@ -49,6 +49,17 @@ static inline void reclaim_metadata(const struct sgc_cache *cache, void *object)
         if (__atomic_load_n(word, __ATOMIC_RELAXED) & bit)
             __atomic_fetch_and(word, ~bit, __ATOMIC_RELAXED); /* neighbours may be reclaimed by other threads */
     }
+}
+
+void sgc_object_end_managed(void *object)
+{
+    struct sgc_cache *cache = sgc_object_cache(object);
+    if (__atomic_load_n(sgc_count_byte(&sgc_counts, object), __ATOMIC_RELAXED) == 0)
+        return; /* it was a bare one */
+    sgc_weak_bury(cache->heap, object);
+    if (cache->type->finalize)
+        sgc_finalizer_unreserve(cache->heap);
+    reclaim_metadata(cache, object);
 }
 
 /* Slots of one bitmap word, freed together at a stop. */

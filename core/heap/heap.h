@@ -202,6 +202,9 @@ void sgc_collect_stopped(struct sgc_heap *heap, enum sgc_collect_kind kind);
 /* Flushes every window of the heap: afterwards used words are exact. At a stop, and no thread is inside sgc_cache_alloc or sgc_cache_free of this heap. */
 void sgc_heap_flush(struct sgc_heap *heap);
 
+/* ---- caches.c */
+bool sgc_cache_is_special(const struct sgc_cache *cache); /* a new object needs more than inline zeroing */
+
 /* ---- object.c: what core knows of an object by its address */
 static inline struct sgc_cache *sgc_object_cache(const void *object)
 {
@@ -219,6 +222,7 @@ bool sgc_object_is_ephemeron(const void *object);
 /* ---- death.c: bury and reclaim (host services, also used by sweep) */
 bool sgc_bury(void *object);
 void sgc_reclaim(struct sgc_heap *heap, void *const *objects, size_t n);
+void sgc_object_end_managed(void *object); /* freed by hand: the hook of sgc_cache_free */
 
 /* ---- trace.c, mark_stack.c, sweep.c (host services) */
 struct sgc_trace *sgc_trace_begin(struct sgc_heap *heap, bool keep_marks);

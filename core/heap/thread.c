@@ -50,6 +50,7 @@ int sgc_process_init(struct sgc_error *error)
     sgc_counts.state_bias = sgc_arena.byte_bias[SGC_KIND_STATE];
     sgc_host_init();
     sgc_stop_init();
+    sgc_cache_end_managed = sgc_object_end_managed;
     __atomic_store_n(&process.ready, true, __ATOMIC_RELEASE);
     return 0;
 }
