@@ -250,6 +250,7 @@ static bool local_free(struct sgc_front *front, struct sgc_slab *slab, unsigned 
 
 void sgc_front_free_mask(struct sgc_front *front, struct sgc_slab *slab, unsigned word, uint64_t mask)
 {
+    struct sgc_class *class_ = slab->class_; /* the slab may be gone when its last slots are free */
     if (front && slab_owner(slab) == front) {
         if (local_free(front, slab, word, mask))
             sgc_depot_retire(front, slab);
@@ -259,7 +260,7 @@ void sgc_front_free_mask(struct sgc_front *front, struct sgc_slab *slab, unsigne
     if (front)
         counter_add(&front->n_returned, sgc_popcount64(mask));
     else
-        __atomic_fetch_add(&slab->class_->n_returned, sgc_popcount64(mask), __ATOMIC_RELAXED);
+        __atomic_fetch_add(&class_->n_returned, sgc_popcount64(mask), __ATOMIC_RELAXED);
 }
 
 /* Slots of other owners' slabs, neighbours of one word together. */
