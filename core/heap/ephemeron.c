@@ -1,11 +1,12 @@
 /* ephemeron.c - ephemerons: objects that keep their value alive as long as both their key and they themselves live.
- * Called by programs (new, key, value), by weak.c when a key dies, by trace.c for the tracing side, by counting
- * strategies through the host. An ephemeron is an object of a cache of core's own, one per heap, made on first use. Its
- * entry hangs in the weak table under its key, so that the key's death finds it. Key and value never change but to
- * NULL, both at once, when the key dies. Claims: under SGC_CAP_COUNTS_REFERENCES an unbroken ephemeron has one claim on
- * its value, like a field, and none on its key. Whoever takes it out of the key's list releases the claim: weak.c when
- * the key dies, the strategy by way of visit_references when the ephemeron dies first. The table's lock decides who.
- * Lock: table->lock, rank WEAK. Source: Hayes, OOPSLA 1997; the linear-time treatment in a trace is in trace.c. */
+ * Called by programs (new, key, value), by weak.c when a key dies, by trace.c, by counting strategies through the host.
+ * An ephemeron is an object of a cache of core's own, one per heap, made on first use. It is listed in the weak table
+ *   under its key, so that the key's death finds it. Key and value never change but to NULL, both at once, when the
+ *   key dies.
+ * Claims: under SGC_CAP_COUNTS_REFERENCES an unbroken ephemeron has one claim on its value, like a field, and none on
+ *   its key. Whoever takes it out of the key's list releases the claim: weak.c when the key dies, the strategy by way
+ *   of visit_references when the ephemeron dies first. The table's lock decides which of the two.
+ * Lock: table->lock, rank WEAK. Source: Hayes, OOPSLA 1997. */
 #include "core/heap/section.h"
 #include "core/heap/weak_table.h"
 

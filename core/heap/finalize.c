@@ -1,10 +1,11 @@
 /* finalize.c - the queue of dead objects whose finalizers wait, and who runs them.
- * Called by alloc.c (reserve), death.c (enqueue, unreserve), programs (sgc_finalizers_run) and, on request, a thread of
- * core's. Invariants: n <= n_reserved <= capacity, so that queueing never allocates: a place is reserved when a
- * finalizable object is made and given back when it is reclaimed. Each queued object has SGC_STATE_FINALIZED, was
- * queued once in its life, and has one count that is the queue's; whoever takes it out of the ring owns that count and
- * drops it after the finalizer has run. Finalizers run at rest, outside every lock, one after the other on each thread
- * that runs them; several threads may. Lock: queue->lock, rank FINALIZER. */
+ * Called by alloc.c (reserve), death.c (enqueue, unreserve), programs (sgc_finalizers_run), and a thread of core's.
+ * Invariants: n <= n_reserved <= capacity, so that queueing never allocates: a place is reserved when a finalizable
+ *   object is made and given back when it is reclaimed. Each queued object has SGC_STATE_FINALIZED, was queued once in
+ *   its life, and has one count that is the queue's; whoever takes it out of the ring owns that count and drops it
+ *   after the finalizer has run. The queue changes in sections and at stops only.
+ * Finalizers run at rest, outside every lock, one after the other on each thread that runs them; several threads may.
+ * Lock: queue->lock, rank FINALIZER. */
 #include "core/heap/section.h"
 #include "core/os/meta.h"
 #include "core/os/thread.h"

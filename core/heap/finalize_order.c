@@ -1,10 +1,11 @@
 /* finalize_order.c - which of the dead finalizable objects to queue now: those that no other one leads to, so that a
- * finalizer never sees a referent that was finalized before it. Called by trace.c, and by cycle collectors through the
- * host. At a stop. The dead objects reachable from the given ones form a graph; its strongly connected components are
- * found by Tarjan's algorithm with an explicit stack. Every node was reached from some given object, so a component has
- * an edge coming in from outside exactly when a given object outside it leads to it. Objects of such components wait:
- * they live on because the selected ones do, and are looked at again when those are dead for good. Members of one cycle
- * are selected together. Memory refused: 0, and the caller keeps all n alive until the next collection.
+ *   finalizer never sees a referent that was finalized before it.
+ * Called by trace_finish.c, and by cycle collectors through the host. At a stop.
+ * The dead objects reachable from the given ones form a graph; its strongly connected components are found by Tarjan's
+ *   algorithm with a stack of its own. Every node was reached from some given object, so a component has an edge coming
+ *   in from outside exactly when a given object outside it leads to it. Objects of such components wait: they live on
+ *   because the selected ones do, and are looked at again later. Members of one cycle are selected together.
+ * Memory refused: 0, and the caller keeps all n alive until the next collection.
  * Locks: none. Source: Tarjan, SIAM J. Comput. 1972. */
 #include "core/heap/heap.h"
 #include "core/os/meta.h"

@@ -11,12 +11,11 @@ void sgc_mark_stack_init(struct sgc_mark_stack *stack)
     stack->top = stack->first.entries;
     stack->limit = stack->first.entries + SGC_MARK_SEGMENT_ENTRIES;
     stack->overflowed = false;
-    stack->n_waiting = stack->oldest = 0;
 }
 
 void sgc_mark_stack_trim(struct sgc_mark_stack *stack)
 {
-    SGC_DCHECK(stack->segment == &stack->first && stack->top == stack->first.entries && stack->n_waiting == 0);
+    SGC_DCHECK(stack->segment == &stack->first && stack->top == stack->first.entries);
     sgc_meta_free(stack->spare, sizeof(*stack->spare));
     stack->spare = NULL;
 }

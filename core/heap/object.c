@@ -1,7 +1,7 @@
 /* object.c - what core knows of an object by its address: size, type, heap, identity, where its references are.
  * Called by every file of this layer, by strategies through the host, and by programs.
- * Nothing is stored per object: the slab's descriptor leads to class, cache, type. Locks: none; an object's slab
- * outlives it. */
+ * Nothing is stored per object: the slab's descriptor leads to class, cache, type.
+ * Locks: none; an object's slab outlives it. */
 #include "core/heap/heap.h"
 #include "core/heap/weak_table.h"
 

@@ -1,7 +1,8 @@
 /* shrinker.c - callbacks of the program that give memory back when an allocation is about to fail.
- * Called by programs (register, unregister) and by alloc.c (run), all at rest. A shrinker runs outside every lock, on
- * one thread at a time. Invariant: after unregister has returned the shrinker does not run and is never called again,
- * so that its argument may go away; a shrinker may unregister itself, or any other. Lock: heap->lock, rank HEAP. */
+ * Called by programs (register, unregister) and by alloc.c (run), all at rest.
+ * Invariant: after unregister has returned the shrinker does not run and is never called again, so that its argument
+ *   may go away; a shrinker may unregister itself, or any other. It runs outside every lock, on one thread at a time.
+ * Lock: heap->lock, rank HEAP. */
 #include "core/heap/heap.h"
 #include "core/os/meta.h"
 

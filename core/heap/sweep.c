@@ -1,12 +1,12 @@
 /* sweep.c - the end of a trace: slots of unmarked objects become free, survivors get their new state bits.
- * Called by strategies through the host, after trace_finish. After a full trace every slab of the strategy's caches,
- * after a minor one the fresh ones. The caller of the collection relists the slabs afterwards (collect.c).
- *
+ * Called by strategies through the host, after trace_finish: for every slab of the strategy's caches after a
+ *   full trace, for the fresh ones after a minor one. collect.c relists the slabs afterwards.
  * Fast path: dead slots of a plain cache are freed a word of the bitmap at a time and nothing is written per object.
- * That keeps "a free slot has count 0": the dead object was no root, so its count is 0 already, and a count of 0 has no
- * excess. Its state byte goes stale, which nobody sees, for sgc_new writes the byte of the slot that it hands out; for
- * the same reason the state bits of a whole slab are changed without looking at which slots are in use. Caches with a
- * constructor, reset, finalizer or debug checks go object by object through sgc_reclaim. Locks: none; at a stop. */
+ *   That keeps "a free slot has count 0": the dead object was no root, so its count is 0 already, and a count of 0 has
+ *   no excess. Its state byte goes stale, which nobody sees, for sgc_new writes the byte of the slot that it hands out;
+ *   for the same reason the state bits of a whole slab are changed without looking at which slots are in use.
+ * Caches with a constructor, reset, finalizer or debug checks go object by object through sgc_reclaim.
+ * Locks: none of its own; at a stop. */
 #include "core/heap/trace.h"
 
 struct sweep {

@@ -1,14 +1,15 @@
-/* trace.c - the tracing engine: marks what can be reached, over bits outside the objects, single-threaded at a stop.
- * Called by strategies through the host: begin, roots, object and fields in any order, finish, sweep (sweep.c). See
- * TRACING.md. Invariants: an object is marked when it was found, and its fields were pushed then or will be found by
- * the rescan that follows an overflow. After finish no marked object refers to an unmarked one of its heap, but for a
- * broken or keyless ephemeron's parts. Locks: none of its own; the stop. Words and bytes are read and written plainly:
- * all other threads are at rest. Sources: Cher, Hosking & Vitek 2004 (queue, in mark_stack.h); Demers et al., POPL 1990
- * (sticky marks); Boehm (overflow and rescan); Hayes 1997, and Jones, Hosking & Moss 2023, 12.2 (ephemerons by key). */
+/* trace.c - the tracing engine: marks what can be reached, over bits beside the objects; one thread, at a stop.
+ * Called by strategies through the host: begin, then roots, objects and fields in any order, finish (trace_finish.c),
+ *   sweep (sweep.c). The design note is TRACING.md.
+ * Invariants: an object is marked when it was found; its fields were pushed then, or wait in a queue, or will be found
+ *   by the rescan that follows an overflow. After sgc_trace_complete no marked object refers to an unmarked one of its
+ *   heap, but for the value of an ephemeron whose key is unmarked.
+ * Locks: none of its own. Words and bytes are read and written plainly: all other threads are at rest.
+ * Sources: Cher, Hosking & Vitek, ASPLOS 2004 (queue before stack); Demers et al., POPL 1990 (sticky marks); Boehm
+ *   (overflow and rescan); Hayes, OOPSLA 1997, and Jones, Hosking & Moss 2023, 12.2 (ephemerons by key). */
 #include "core/heap/trace.h"
 
 #include "core/heap/weak_table.h"
-#include "core/os/meta.h"
 
 static struct sgc_trace engine;
 
@@ -63,37 +64,132 @@ static inline void trace_scan(struct sgc_trace *trace, const struct sgc_cache *c
         trace_scan_special(trace, type, object);
         return;
     }
+    struct sgc_mark_stack *stack = &trace->stack;
+    void **top = stack->top, **limit = stack->limit;
     for (uint32_t i = 0; i < type->n_ref_runs; i++) {
         void *const *place = (void *const *)((const char *)object + type->ref_runs[i].offset_bytes);
-        for (uint32_t n = type->ref_runs[i].n; n > 0; n--, place++)
-            if (sgc_is_object(*place))
-                sgc_mark_stack_push(&trace->stack, *place);
+        for (uint32_t n = type->ref_runs[i].n; n > 0; n--, place++) {
+            if (!sgc_is_object(*place))
+                continue;
+            if (sgc_unlikely(top == limit)) {
+                stack->top = top;
+                sgc_mark_stack_push_slow(stack, *place);
+                top = stack->top, limit = stack->limit;
+            } else {
+                *top++ = *place;
+            }
+        }
     }
+    stack->top = top;
 }
 
-/* Marks an object and pushes its fields, unless it was marked or is not ours. */
-static inline void trace_visit(struct sgc_trace *trace, struct sgc_heap *heap, void *object)
+/* What marking reads of the arena, copied so that the compiler may keep it in registers. */
+struct trace_view {
+    uintptr_t base;
+    size_t bytes;
+    uint64_t *words;
+    const struct sgc_slab *slabs;
+    const struct sgc_heap *heap;
+};
+
+static inline struct trace_view trace_view(const struct sgc_trace *trace)
 {
-    const struct sgc_cache *cache = sgc_trace_cache_of(heap, object);
-    if (sgc_unlikely(!cache))
-        return;
-    uint64_t *word = sgc_mark_word(object);
-    const uint64_t bit = sgc_mark_bit(object);
-    if (*word & bit)
-        return;
-    *word |= bit;
+    return (struct trace_view){sgc_arena.base, sgc_arena.bytes, sgc_arena.bit_words[SGC_KIND_MARK], sgc_arena.slabs,
+                               trace->heap};
+}
+
+/* Sets the mark; NULL when it was set, or when the object is not ours. */
+static inline struct sgc_cache *trace_mark(const struct trace_view *view, void *object)
+{
+    const uintptr_t offset = (uintptr_t)object - view->base;
+    if (sgc_unlikely(offset >= view->bytes))
+        return NULL;
+    const struct sgc_class *class_ = view->slabs[offset >> SGC_SLAB_SHIFT].class_;
+    if (sgc_unlikely(!class_))
+        return NULL;
+    struct sgc_cache *cache = class_->cache;
+    if (sgc_unlikely(cache->heap != view->heap || cache->managed_manual))
+        return NULL;
+    uint64_t *word = view->words + (offset >> (SGC_GRANULE_SHIFT + 6));
+    const uint64_t old = *word, bit = UINT64_C(1) << ((offset >> SGC_GRANULE_SHIFT) & 63);
+    if (old & bit)
+        return NULL;
+    *word = old | bit;
+    return cache;
+}
+
+/* A marked object's fields, and the values of ephemerons that waited for it. */
+static inline void trace_examine(struct sgc_trace *trace, const struct sgc_cache *cache, void *object)
+{
     trace->n_visited++;
     trace_scan(trace, cache, object);
     if (sgc_unlikely(trace->watching) && (*sgc_state_byte(&sgc_counts, object) & SGC_STATE_WATCHED))
         sgc_ephemerons_of(object, trace_watch_one, trace);
 }
 
+void sgc_trace_visit(struct sgc_trace *trace, void *object)
+{
+    const struct trace_view view = trace_view(trace);
+    const struct sgc_cache *cache = trace_mark(&view, object);
+    if (cache)
+        trace_examine(trace, cache, object);
+}
+
+/* ---- draining. Two queues hide the misses: in the first a reference waits for its mark word, in the second the
+ * object, marked by then, for its first line. Half of all references lead to marked objects, whose lines are so never
+ * fetched. */
+
+#define QUEUE_ENTRIES 16 /* measured: TRACING.md; a power of two */
+
+struct trace_queue {
+    void *entries[QUEUE_ENTRIES];
+    unsigned n, next;
+};
+
+/* Puts one in; the oldest comes out when the queue is full, else NULL. */
+static inline void *queue_exchange(struct trace_queue *queue, void *in)
+{
+    void **place = &queue->entries[queue->next++ % QUEUE_ENTRIES];
+    void *out = *place;
+    *place = in;
+    if (sgc_likely(queue->n == QUEUE_ENTRIES))
+        return out;
+    queue->n++;
+    return NULL;
+}
+
+/* The oldest, or NULL. */
+static inline void *queue_take(struct trace_queue *queue)
+{
+    return queue->n > 0 ? queue->entries[(queue->next - queue->n--) % QUEUE_ENTRIES] : NULL;
+}
+
 static void trace_drain(struct sgc_trace *trace)
 {
-    struct sgc_heap *heap = trace->heap;
-    void *object;
-    while ((object = sgc_mark_stack_next(&trace->stack)))
-        trace_visit(trace, heap, object);
+    const struct trace_view view = trace_view(trace);
+    struct trace_queue to_mark = {.n = 0}, to_examine = {.n = 0};
+    for (;;) {
+        void *object = sgc_mark_stack_pop(&trace->stack);
+        if (sgc_likely(object != NULL)) {
+            __builtin_prefetch(view.words + (((uintptr_t)object - view.base) >> (SGC_GRANULE_SHIFT + 6)), 1);
+            object = queue_exchange(&to_mark, object);
+            if (sgc_unlikely(!object))
+                continue;
+        } else {
+            object = queue_take(&to_mark);
+        }
+        if (sgc_likely(object != NULL)) {
+            if (!trace_mark(&view, object))
+                continue;
+            __builtin_prefetch(object);
+            object = queue_exchange(&to_examine, object);
+            if (sgc_unlikely(!object))
+                continue;
+        } else if (!(object = queue_take(&to_examine))) {
+            return;
+        }
+        trace_examine(trace, view.slabs[((uintptr_t)object - view.base) >> SGC_SLAB_SHIFT].class_->cache, object);
+    }
 }
 
 /* ---- overflow: what was dropped is an unmarked child of a marked object */
@@ -136,10 +232,10 @@ static SGC_COLD void trace_recover(struct sgc_trace *trace)
     } while (trace->stack.overflowed);
 }
 
-/* Until nothing reachable is unmarked. The first call looks at each pending ephemeron once: its key is marked now, or
+/* The first call looks at each pending ephemeron once: its key is marked now, or
  * trace_watch_one meets the key when it is marked later. So ephemerons take time linear in their number, however they
  * are chained. */
-static void trace_complete(struct sgc_trace *trace)
+void sgc_trace_complete(struct sgc_trace *trace)
 {
     trace_drain(trace);
     if (sgc_unlikely(trace->stack.overflowed))
@@ -242,7 +338,7 @@ static void trace_roots_slab(void *arg, struct sgc_slab *slab)
         for (uint64_t left = counts[i]; left;) {
             const unsigned byte = sgc_ctz64(left) / 8;
             left &= ~(UINT64_C(0xff) << (byte * 8));
-            trace_visit(trace, trace->heap, sgc_slab_start(slab) + (i * 8 + byte) * SGC_GRANULE_BYTES);
+            sgc_trace_visit(trace, sgc_slab_start(slab) + (i * 8 + byte) * SGC_GRANULE_BYTES);
         }
     }
     trace_drain(trace);
@@ -263,7 +359,7 @@ void sgc_trace_object(struct sgc_trace *trace, void *object)
 {
     if (!sgc_is_object(object))
         return;
-    trace_visit(trace, trace->heap, object);
+    sgc_trace_visit(trace, object);
     if (sgc_mark_stack_is_deep(&trace->stack))
         trace_drain(trace);
 }
@@ -282,123 +378,6 @@ bool sgc_is_marked(const void *object)
     if (cache->managed_manual || !(cache->kinds & SGC_KIND_BIT(SGC_KIND_MARK)))
         return true; /* nobody will find it unmarked and dead */
     return sgc_trace_marked(object);
-}
-
-/* ---- finish: finalizers, weak references */
-
-/* Dead objects whose finalizer never ran, gathered from the slabs to be swept. */
-struct trace_finalizable {
-    struct sgc_trace *trace;
-    void **objects; /* NULL: count only, or mark each */
-    size_t n, capacity;
-    bool mark; /* no memory to put them in order: all live on until the next collection */
-};
-
-static void trace_gather_slab(void *arg, struct sgc_slab *slab)
-{
-    struct trace_finalizable *found = arg;
-    uint64_t dead[SGC_SLAB_WORDS];
-    if (!slab->class_->cache->type->finalize || !sgc_trace_dead_words(slab, dead))
-        return;
-    for (unsigned word = 0; word < SGC_SLAB_WORDS; word++) {
-        for (uint64_t left = dead[word]; left; left &= left - 1) {
-            void *object = sgc_slab_object(slab, word, sgc_ctz64(left));
-            if (*sgc_state_byte(&sgc_counts, object) & SGC_STATE_FINALIZED)
-                continue;
-            if (found->objects && found->n < found->capacity)
-                found->objects[found->n] = object;
-            found->n++;
-            if (found->mark)
-                trace_visit(found->trace, found->trace->heap, object);
-        }
-    }
-}
-
-static bool trace_is_dead(void *arg, void *object)
-{
-    struct sgc_trace *trace = arg;
-    return sgc_trace_cache_of(trace->heap, object) && !sgc_trace_marked(object);
-}
-
-/* One round: of the dead finalizable objects those that no other one leads to are queued, and live on with all that
- * they reach. False: there were none. A further round is needed only where a value was reachable through an ephemeron
- * whose key the round found dead. */
-static bool trace_finalize_round(struct sgc_trace *trace)
-{
-    struct trace_finalizable found = {.trace = trace};
-    sgc_trace_visit_swept(trace, trace_gather_slab, &found);
-    if (found.n == 0)
-        return false;
-    const size_t capacity = found.capacity = found.n;
-    size_t n_selected = 0;
-    found.n = 0;
-    found.objects = sgc_meta_alloc(capacity * sizeof(*found.objects));
-    if (found.objects) {
-        sgc_trace_visit_swept(trace, trace_gather_slab, &found);
-        n_selected = sgc_select_finalizable(trace->heap, found.objects, found.n, trace_is_dead, trace);
-    }
-    if (n_selected == 0) {
-        found.mark = true;
-        sgc_trace_visit_swept(trace, trace_gather_slab, &found);
-    }
-    for (size_t i = 0; i < n_selected; i++)
-        sgc_bury(found.objects[i]);
-    for (size_t i = 0; i < n_selected; i++)
-        trace_visit(trace, trace->heap, found.objects[i]);
-    sgc_meta_free(found.objects, capacity * sizeof(*found.objects));
-    trace_complete(trace);
-    return true;
-}
-
-static bool trace_has_finalizers(const struct sgc_heap *heap)
-{
-    SGC_LIST_FOR_EACH (link, &heap->caches) {
-        const struct sgc_cache *cache = SGC_LIST_ENTRY(link, struct sgc_cache, heap_link);
-        if (cache->type->finalize && !cache->managed_manual)
-            return true;
-    }
-    return false;
-}
-
-/* Any state byte of the slab with the bit? Bytes of free slots may give a false yes. */
-static bool trace_slab_has_state(const struct sgc_slab *slab, uint8_t bit)
-{
-    const uint64_t *states = (const uint64_t *)sgc_byte_at(SGC_KIND_STATE, sgc_slab_start(slab));
-    uint64_t any = 0;
-    for (size_t i = 0; i < (slab->slot_bytes ? SGC_SLAB_GRANULES / 8 : 1); i++)
-        any |= states[i];
-    return any & (bit * UINT64_C(0x0101010101010101));
-}
-
-static void trace_bury_slab(void *arg, struct sgc_slab *slab)
-{
-    struct sgc_trace *trace = arg;
-    uint64_t dead[SGC_SLAB_WORDS];
-    const bool ephemerons = slab->class_->cache->type == &sgc_ephemeron_type;
-    if (!ephemerons && !trace_slab_has_state(slab, SGC_STATE_WATCHED))
-        return;
-    if (!sgc_trace_dead_words(slab, dead))
-        return;
-    for (unsigned word = 0; word < SGC_SLAB_WORDS; word++) {
-        for (uint64_t left = dead[word]; left; left &= left - 1) {
-            void *object = sgc_slab_object(slab, word, sgc_ctz64(left));
-            if (ephemerons || (*sgc_state_byte(&sgc_counts, object) & SGC_STATE_WATCHED))
-                sgc_weak_bury(trace->heap, object);
-        }
-    }
-}
-
-void sgc_trace_finish(struct sgc_trace *trace)
-{
-    struct sgc_heap *heap = trace->heap;
-    trace_complete(trace);
-    if (trace_has_finalizers(heap))
-        while (trace_finalize_round(trace))
-            ;
-    if (heap->weak.n_entries > 0)
-        sgc_trace_visit_swept(trace, trace_bury_slab, trace);
-    heap->stats.n_visited += trace->n_visited;
-    heap->stats.last_visited += trace->n_visited;
 }
 
 void sgc_trace_destroy(struct sgc_heap *heap)

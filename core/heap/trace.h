@@ -16,6 +16,11 @@ struct sgc_trace {
     struct sgc_mark_stack stack;
 };
 
+/* Marks an object and pushes its fields, unless it was marked or is not the heap's to trace. */
+void sgc_trace_visit(struct sgc_trace *trace, void *object);
+/* Until nothing reachable is unmarked: drains, recovers from overflow, follows ephemerons. */
+void sgc_trace_complete(struct sgc_trace *trace);
+
 /* Calls visit for each slab and large object whose unmarked objects this trace finds dead. visit may free its slots. */
 void sgc_trace_visit_swept(struct sgc_trace *trace, void (*visit)(void *arg, struct sgc_slab *slab), void *arg);
 

@@ -1,9 +1,10 @@
 /* verify.c - checks every invariant of a heap, at a stop: regions, caches, debug checks, then what this layer promises,
- * then the strategy's own. Called by programs (sgc_heap_verify), by stress modes and by tests. Reports the first
- * violation, each with a text of its own; a test for each corrupts exactly that invariant. References of a dead object
- * that the collector has claimed are not looked at: it is on its way out and its claims are given back. A dead object
- * that nobody noticed yet is treated as live, and so may refer to objects that are not reclaimed only. Locks: none of
- * its own; at a stop. */
+ *   then the strategy's own. The first violation is reported, each with its own text; a test for each breaks just that.
+ * Called by programs (sgc_heap_verify), by stress modes and by tests.
+ * References of a dead object that the collector has claimed are not looked at: it is on its way out and its claims are
+ *   being given back. A dead object that nobody noticed yet is treated as live: it may refer only to objects that are
+ *   not reclaimed.
+ * Locks: none of its own. */
 #include "core/heap/verify.h"
 
 #include "core/heap/section.h"
@@ -221,8 +222,8 @@ int sgc_heap_verify_stopped(struct sgc_heap *heap, struct sgc_error *error)
         sgc_verify_tables(&verify);
     if (verify.rc == 0)
         verify_objects(&verify);
-    /* Decrements that the strategy never heard of (decrement.c found no memory): its lists are whole again after the next
-     * collection, which is a full one. Counts, slots and tables are whole in any case. */
+    /* Decrements that the strategy never heard of (decrement.c found no memory): its lists are whole again after the
+     * next collection, which is a full one. Counts, slots and tables are whole in any case. */
     const bool told_all = __atomic_load_n(&heap->lost_decrements, __ATOMIC_RELAXED) == 0;
     if (verify.rc == 0 && told_all && (verify.rc = heap->ops->verify(heap->self, error)) != 0)
         sgc_error_prefix(error, "heap %s: strategy %s", heap->name, heap->plugin->name);

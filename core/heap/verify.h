@@ -1,5 +1,4 @@
-/* verify.h - shared by the files that check a heap: verify.c (slabs, references, counts) and verify_tables.c (weak
- * table, finalizer queue). */
+/* verify.h - shared by the files that check a heap: verify.c (slabs, references, counts) and verify_tables.c. */
 #ifndef SLABGC_CORE_HEAP_VERIFY_H
 #define SLABGC_CORE_HEAP_VERIFY_H
 

@@ -1,5 +1,5 @@
-/* verify_tables.c - checks the weak table and the finalizer queue of a heap. Called by verify.c, at a stop; takes no
- * lock, as both change in sections and at stops only. */
+/* verify_tables.c - checks the weak table and the finalizer queue of a heap.
+ * Called by verify.c, at a stop; takes no lock, as both change in sections and at stops only. */
 #include "core/heap/verify.h"
 #include "core/heap/weak_table.h"
 

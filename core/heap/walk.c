@@ -1,7 +1,7 @@
-/* walk.c - visiting every object of a heap, at a stop.
- * Called by programs (sgc_heap_walk), by strategies through the host, by collect.c and verify.c. An object is a used
- * slot: allocated, not yet reclaimed. Each slab's bitmap is copied before its objects are visited, so that a visit may
- * reclaim the object that it is given. Locks: none; at a stop, all windows flushed. */
+/* walk.c - visiting every object of a heap, at a stop. An object is a used slot: allocated, not yet reclaimed.
+ * Called by programs (sgc_heap_walk), by strategies through the host, by collect.c, switch.c, heap.c and verify.c.
+ * Each slab's bitmap is copied before its objects are visited, so that a visit may reclaim the object it is given.
+ * Locks: none; at a stop, all windows flushed. */
 #include "core/heap/section.h"
 #include "core/heap/trace.h"
 

@@ -1,10 +1,11 @@
-/* weak.c - weak references: handles outside the heap, and the table that leads from an object to all that names it
- * weakly. Called by programs (create, get, destroy) and by death.c and trace.c (bury). Buckets of linked entries, keyed
- * by address; grows, and works on with longer chains where the OS refuses a larger array. Invariants: weak_table.h. A
- * handle's object is not reclaimed: bury clears the handle first. get takes its hold inside a section and under the
- * lock, so that it precedes the bury, whether that comes at a stop (which waits for the section) or in another section
- * (which needs the lock). Lock: table->lock, rank WEAK; taken inside sections for some instructions; the strategy is
- * called without it. */
+/* weak.c - weak references: handles outside the heap, and the table that leads from an object to its weak names.
+ * Called by programs (create, get, destroy) and by death.c and trace_finish.c (bury).
+ * The table: buckets of linked entries, keyed by address. It grows, and works on with longer chains where the OS
+ *   refuses a larger array.
+ * Invariants: those of weak_table.h. A handle's object is not reclaimed: bury clears the handle first. get takes its
+ *   hold inside a section and under the lock, so that it precedes the bury, whether that comes at a stop (which waits
+ *   for the section) or in another section (which needs the lock). A cleared handle is in no table and knows no heap.
+ * Lock: table->lock, rank WEAK; taken inside sections for some instructions; strategies are called without it. */
 #include "core/heap/section.h"
 #include "core/heap/weak_table.h"
 #include "core/os/meta.h"
@@ -210,7 +211,8 @@ static bool weak_clear_some(struct sgc_heap *heap, void *object, void **value)
         struct sgc_weak *weak = entry->weaks;
         weak_unlink_locked(weak);
         weak->object = NULL;
-        __atomic_store_n(&weak->heap, NULL, __ATOMIC_RELEASE); /* pairs with weak_heap: in no table now, it may outlive the heap */
+        __atomic_store_n(&weak->heap, NULL,
+                         __ATOMIC_RELEASE); /* pairs with weak_heap: in no table now, it may outlive the heap */
         n_cleared++;
     }
     if (n_cleared)

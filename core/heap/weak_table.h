@@ -1,6 +1,6 @@
-/* weak_table.h - the inside of a heap's weak table, shared by weak.c, ephemeron.c and verify.c.
+/* weak_table.h - the inside of a heap's weak table, shared by weak.c, ephemeron.c, trace.c and verify_tables.c.
  * Invariants, under the table's lock: an object has SGC_STATE_WATCHED exactly when it has an entry; an entry has a
- * handle or an ephemeron; n_entries and n_ephemerons count entries and the ephemerons listed in them. */
+ *   handle or an ephemeron; n_entries and n_ephemerons count entries and the ephemerons listed in them. */
 #ifndef SLABGC_CORE_HEAP_WEAK_TABLE_H
 #define SLABGC_CORE_HEAP_WEAK_TABLE_H
 

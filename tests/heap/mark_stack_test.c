@@ -1,4 +1,4 @@
-/* mark_stack_test.c - the tracing engine's stack and prefetch queue. */
+/* mark_stack_test.c - the tracing engine's stack. */
 #include "core/heap/mark_stack.h"
 
 #include "core/os/fault.h"
@@ -26,9 +26,8 @@ static void teardown(void)
     sgc_mark_stack_trim(&stack);
 }
 
-START_TEST(an_empty_stack_has_no_next)
+START_TEST(an_empty_stack_pops_nothing)
 {
-    ck_assert_ptr_null(sgc_mark_stack_next(&stack));
     ck_assert_ptr_null(sgc_mark_stack_pop(&stack));
 }
 END_TEST
@@ -47,34 +46,22 @@ START_TEST(entries_pop_in_reverse_order_across_segments)
 }
 END_TEST
 
-START_TEST(next_delivers_every_entry_exactly_once)
+START_TEST(pushing_while_popping_delivers_every_entry_exactly_once)
 {
     enum { N = 3 * SGC_MARK_SEGMENT_ENTRIES };
     static uint8_t seen[2 * N];
-    size_t n_pushed = 0, n_delivered = 0;
+    size_t n_pushed = 0, n_popped = 0;
     for (; n_pushed < N; n_pushed++)
         sgc_mark_stack_push(&stack, entry(n_pushed));
     void *object;
-    while ((object = sgc_mark_stack_next(&stack))) { /* pushing more while it is drained, as a trace does */
+    while ((object = sgc_mark_stack_pop(&stack))) {
         const size_t i = ((uintptr_t)object - sgc_arena.base) / SGC_GRANULE_BYTES - 1;
         ck_assert_uint_eq(seen[i]++, 0);
-        n_delivered++;
-        if (n_pushed < 2 * N)
+        n_popped++;
+        for (int k = 0; k < 2 && n_pushed < 2 * N; k++)
             sgc_mark_stack_push(&stack, entry(n_pushed++));
     }
-    ck_assert_uint_eq(n_delivered, 2 * N);
-}
-END_TEST
-
-START_TEST(the_queue_delays_an_entry_by_its_length)
-{
-    for (size_t i = 0; i < 2 * SGC_MARK_FIFO_ENTRIES; i++)
-        sgc_mark_stack_push(&stack, entry(i));
-    ck_assert_ptr_eq(sgc_mark_stack_next(&stack), entry(2 * SGC_MARK_FIFO_ENTRIES - 1));
-    ck_assert_uint_eq(stack.n_waiting, SGC_MARK_FIFO_ENTRIES);
-    while (sgc_mark_stack_next(&stack))
-        ;
-    ck_assert_uint_eq(stack.n_waiting, 0);
+    ck_assert_uint_eq(n_popped, 2 * N);
 }
 END_TEST
 
@@ -139,10 +126,9 @@ int main(void)
     Suite *suite = suite_create("mark_stack");
     TCase *tc = tcase_create("mark_stack");
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, an_empty_stack_has_no_next);
+    tcase_add_test(tc, an_empty_stack_pops_nothing);
     tcase_add_test(tc, entries_pop_in_reverse_order_across_segments);
-    tcase_add_test(tc, next_delivers_every_entry_exactly_once);
-    tcase_add_test(tc, the_queue_delays_an_entry_by_its_length);
+    tcase_add_test(tc, pushing_while_popping_delivers_every_entry_exactly_once);
     tcase_add_test(tc, growth_refused_drops_the_entry_and_says_so);
     tcase_add_test(tc, swinging_around_a_segments_end_maps_nothing);
     tcase_add_test(tc, trim_gives_all_memory_back);
