@@ -108,7 +108,6 @@ int sgc_cache_destroy(struct sgc_cache *cache, struct sgc_error *error)
     struct sgc_stop stop;
     sgc_stop_begin(&stop, heap);
     sgc_collect_stopped(heap, SGC_COLLECT_FULL);
-    sgc_cache_flush(cache); /* of a manual type, perhaps: nobody else uses it now */
     char text[SGC_ERROR_MESSAGE_BYTES / 2] = "";
     const size_t n_live = sgc_cache_describe_live(cache, text, sizeof(text), 8);
     if (n_live == 0) {

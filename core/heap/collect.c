@@ -13,24 +13,11 @@ void sgc_heap_flush(struct sgc_heap *heap)
         sgc_cache_flush(SGC_LIST_ENTRY(link, struct sgc_cache, heap_link));
 }
 
-/* Of the caches whose objects are the strategy's. The others' windows move outside sections too (sgc_cache_alloc), so a stop does not make them still. */
-static void heap_flush_managed(struct sgc_heap *heap)
-{
-    SGC_LIST_FOR_EACH (link, &heap->caches) {
-        struct sgc_cache *cache = SGC_LIST_ENTRY(link, struct sgc_cache, heap_link);
-        if (!cache->managed_manual)
-            sgc_cache_flush(cache);
-    }
-}
-
 static void heap_relist(struct sgc_heap *heap)
 {
-    heap_flush_managed(heap); /* the strategy may have freed into the stopper's window */
-    SGC_LIST_FOR_EACH (link, &heap->caches) {
-        struct sgc_cache *cache = SGC_LIST_ENTRY(link, struct sgc_cache, heap_link);
-        if (!cache->managed_manual)
-            sgc_cache_relist(cache);
-    }
+    sgc_heap_flush(heap); /* the strategy may have freed into the stopper's window */
+    SGC_LIST_FOR_EACH (link, &heap->caches)
+        sgc_cache_relist(SGC_LIST_ENTRY(link, struct sgc_cache, heap_link));
 }
 
 /* ---- decrement.c ran out of memory: each object goes through a decrement again, which finds those without a claim and makes the others candidates */
@@ -79,12 +66,10 @@ static void recount_object(void *arg, void *object)
 }
 
 /* What dies on the way takes others of the list along: a reclaimed object has state 0. */
-static void heap_recount(struct sgc_heap *heap, uint8_t lost)
+static void heap_recount(struct sgc_heap *heap)
 {
     struct recount recount = {0};
-    if (lost & SGC_LOST_MANUAL)
-        sgc_heap_flush(heap);
-    sgc_heap_walk_stopped(heap, lost & SGC_LOST_MANUAL, recount_object, &recount);
+    sgc_heap_walk_stopped(heap, true, recount_object, &recount);
     for (size_t i = 0; i < recount.n; i++) {
         void *object = recount.unclaimed[i];
         if (recount_concerns(object) && *sgc_count_byte(&sgc_counts, object) == 0)
@@ -92,18 +77,17 @@ static void heap_recount(struct sgc_heap *heap, uint8_t lost)
     }
     sgc_meta_free(recount.unclaimed, recount.capacity * sizeof(void *));
     if (recount.incomplete)
-        __atomic_fetch_or(&heap->lost_decrements, lost, __ATOMIC_RELAXED);
-    heap_flush_managed(heap);
+        __atomic_store_n(&heap->lost_decrements, true, __ATOMIC_RELAXED);
+    sgc_heap_flush(heap);
 }
 
 /* ---- */
 
 void sgc_collect_stopped(struct sgc_heap *heap, enum sgc_collect_kind kind)
 {
-    heap_flush_managed(heap);
-    const uint8_t lost = __atomic_exchange_n(&heap->lost_decrements, 0, __ATOMIC_ACQ_REL); /* pairs with the or in decrement.c */
-    if (sgc_unlikely(lost))
-        heap_recount(heap, lost);
+    sgc_heap_flush(heap);
+    if (sgc_unlikely(__atomic_exchange_n(&heap->lost_decrements, false, __ATOMIC_ACQ_REL))) /* pairs with the store in decrement.c */
+        heap_recount(heap);
     __atomic_store_n(&heap->stats.last_visited, 0, __ATOMIC_RELAXED);
     heap->ops->collect(heap->self, kind);
     heap_relist(heap);

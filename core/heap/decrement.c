@@ -22,11 +22,9 @@ void sgc_decrement_now(void *object)
 
 static SGC_COLD void decrement_without_memory(void *object)
 {
-    const struct sgc_cache *cache = sgc_object_cache(object);
-    const uint8_t lost = cache->managed_manual ? SGC_LOST_MANUAL : SGC_LOST_MANAGED;
-    struct sgc_heap *heap = cache->heap;
+    struct sgc_heap *heap = sgc_object_heap(object);
     sgc_count_decrement(&sgc_counts, object, sgc_solo);
-    __atomic_fetch_or(&heap->lost_decrements, lost, __ATOMIC_RELEASE); /* pairs with the exchange in collect.c */
+    __atomic_store_n(&heap->lost_decrements, true, __ATOMIC_RELEASE); /* pairs with the exchange in collect.c */
     sgc_pacer_request(heap, SGC_COLLECT_FULL);
 }
 

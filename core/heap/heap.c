@@ -212,7 +212,6 @@ static void heap_list_leaks(struct sgc_heap *heap, struct leak_list *leaks)
     sgc_finalizer_queue_forget(heap);
     if (heap->plugin->capabilities & SGC_CAP_COUNTS_REFERENCES)
         sgc_counts_remove_references(heap);
-    sgc_heap_flush(heap);
     sgc_heap_walk_stopped(heap, true, leak_visit, leaks);
 }
 

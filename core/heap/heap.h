@@ -88,8 +88,6 @@ struct sgc_shrinker {
     pthread_cond_t idle;
 };
 
-enum sgc_lost { SGC_LOST_MANAGED = 1, SGC_LOST_MANUAL = 2 /* of objects of manual types */ };
-
 struct sgc_heap {
     char name[SGC_HEAP_NAME_BYTES];
     unsigned index; /* into sgc_thread.cells */
@@ -110,7 +108,7 @@ struct sgc_heap {
     struct sgc_weak_table weak;
     struct sgc_finalizer_queue finalizers;
     struct sgc_trace *trace;      /* engine's scratch while a trace runs */
-    uint8_t lost_decrements;      /* atomic, enum sgc_lost: deferred decrements found no memory; the next collection is full and recounts candidates */
+    bool lost_decrements;         /* atomic: deferred decrements found no memory; the next collection is full and recounts candidates */
     bool first_full;              /* after fork: the next collection is full */
     uint64_t grace_wanted;        /* atomic: highest stamp requested and not yet reported to the strategy */
     uint32_t n_rest_calls[2];     /* atomic: threads inside ops->before_alloc, which runs at rest; by the parity of n_switches when they began */
@@ -199,7 +197,7 @@ enum sgc_reason { SGC_REASON_PACE, SGC_REASON_EXPLICIT, SGC_REASON_EMERGENCY, SG
 void sgc_collect(struct sgc_heap *heap, enum sgc_collect_kind kind, enum sgc_reason reason);
 /* The part of a collection inside the stop. */
 void sgc_collect_stopped(struct sgc_heap *heap, enum sgc_collect_kind kind);
-/* Flushes every window of the heap: afterwards used words are exact. At a stop, and no thread is inside sgc_cache_alloc or sgc_cache_free of this heap. */
+/* Flushes every window of the heap: afterwards used words are exact. At a stop. */
 void sgc_heap_flush(struct sgc_heap *heap);
 
 /* ---- caches.c */

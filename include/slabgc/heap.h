@@ -49,7 +49,7 @@ enum sgc_collect_kind {
 SGC_API void sgc_heap_collect(struct sgc_heap *heap, enum sgc_collect_kind kind);
 
 /* Calls visit for each live object (all that are allocated and not yet reclaimed) at a stop; visit must not call slabgc; non-zero ends the walk and is
- * returned. cache: NULL for all. At rest. sgc_cache_alloc and sgc_cache_free are no sections: keep other threads out of them meanwhile, here and in verify. */
+ * returned. cache: NULL for all. At rest. */
 typedef int sgc_walk_fn(void *arg, struct sgc_cache *cache, void *object, size_t bytes, uint64_t count);
 SGC_API int sgc_heap_walk(struct sgc_heap *heap, struct sgc_cache *cache, sgc_walk_fn *visit, void *arg);
 
