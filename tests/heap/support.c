@@ -113,6 +113,72 @@ const struct sgc_strategy_plugin sharing_plugin = {
     .ops = &sharing_ops,
 };
 
+/* ---- tracing */
+
+static int tracing_open(const struct sgc_host *host, struct sgc_heap *heap, const uint64_t *params, void **out, struct sgc_error *error)
+{
+    (void)params;
+    struct probe_self *self = host->alloc(sizeof(*self));
+    if (!self)
+        return host->fail(error, -ENOMEM, "tracing: no memory");
+    *self = (struct probe_self){host, heap};
+    *out = self;
+    return 0;
+}
+
+static void tracing_close(void *self)
+{
+    ((struct probe_self *)self)->host->free(self, sizeof(struct probe_self));
+}
+
+static void *tracing_exchange(void *self, void *owner, void **field, void *value)
+{
+    (void)self, (void)owner, (void)field, (void)value;
+    abort(); /* no state bit asks for it */
+}
+
+static bool tracing_compare_exchange(void *self, void *owner, void **field, void *expected, void *desired)
+{
+    (void)self, (void)owner, (void)field, (void)expected, (void)desired;
+    abort();
+}
+
+static void tracing_collect(void *at, enum sgc_collect_kind kind)
+{
+    const struct probe_self *self = at;
+    (void)kind;
+    struct sgc_trace *trace = self->host->trace_begin(self->heap, false);
+    self->host->trace_roots(trace, SGC_ROOTS_ALL);
+    self->host->trace_finish(trace);
+    self->host->trace_sweep(trace, 0, 0);
+}
+
+static const struct sgc_strategy_ops tracing_ops = {
+    .struct_bytes = sizeof(struct sgc_strategy_ops),
+    .open = tracing_open,
+    .configure = sgc_op_configure_nothing,
+    .close = tracing_close,
+    .store = sgc_op_store_plain,
+    .exchange = tracing_exchange,
+    .compare_exchange = tracing_compare_exchange,
+    .decrement = sgc_op_decrement_never,
+    .before_alloc = sgc_op_before_alloc_nothing,
+    .collect = tracing_collect,
+    .grace_elapsed = sgc_op_grace_elapsed_never,
+    .thread_detach = sgc_op_thread_detach_nothing,
+    .quiesce = sgc_op_quiesce_nothing,
+    .adopt = sgc_op_adopt_nothing,
+    .verify = sgc_op_verify_nothing,
+};
+
+const struct sgc_strategy_plugin tracing_plugin = {
+    PLUGIN_HEAD,
+    .name = "tracing",
+    .capabilities = SGC_NEED_REFERENCES | SGC_NEED_CYCLES | SGC_NEED_CONCURRENT_READERS | SGC_NEED_WEAK | SGC_NEED_FINALIZERS | SGC_CAP_MARKS,
+    .metadata = SGC_METADATA_MARK,
+    .ops = &tracing_ops,
+};
+
 /* ---- probe */
 
 struct probe probe;

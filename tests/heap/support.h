@@ -12,6 +12,9 @@
 /* Counts, without a lock and without records: what dies releases its children by decrement_later. */
 extern const struct sgc_strategy_plugin sharing_plugin;
 
+/* Traces everything at every collection, with core's engine; no barrier, no records, so any number of threads may use it. */
+extern const struct sgc_strategy_plugin tracing_plugin;
+
 /* Counters of calls, atomic; errors to return (0: none) and hooks to call (NULL: none), set before the heap opens. One for the process. */
 struct probe {
     unsigned n_open, n_configure, n_close, n_store, n_before_alloc, n_minor, n_full, n_grace, n_detach, n_quiesce, n_adopt;
