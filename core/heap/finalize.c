@@ -106,9 +106,9 @@ size_t sgc_finalizers_run(struct sgc_heap *heap, size_t max)
         max = finalizer_n_waiting(&heap->finalizers);
     size_t n_run = 0;
     for (; n_run < max; n_run++) {
-        sgc_enter();
+        SGC_SHORT_SECTION_BEGIN(context);
         void *object = finalizer_take(&heap->finalizers);
-        sgc_leave();
+        SGC_SHORT_SECTION_END(context);
         if (!object)
             break;
         sgc_object_cache(object)->type->finalize(object);

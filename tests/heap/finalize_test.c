@@ -1,5 +1,6 @@
 /* finalize_test.c - the finalizer queue: order of events, once per object, resurrection, core's thread, refused memory.
  */
+#include "core/base/sanitize.h"
 #include "core/os/fault.h"
 #include "tests/heap/fixture.h"
 
@@ -243,6 +244,7 @@ START_TEST(a_heap_closes_with_finalizers_waiting)
 }
 END_TEST
 
+#ifndef SGC_TSAN
 START_TEST(after_fork_the_child_starts_a_thread_of_its_own)
 {
     open_with_thread(_i);
@@ -264,6 +266,7 @@ START_TEST(after_fork_the_child_starts_a_thread_of_its_own)
     finish();
 }
 END_TEST
+#endif
 
 static void run_in_section(void *arg)
 {
@@ -293,7 +296,9 @@ int main(void)
     tcase_add_loop_test(tc, queueing_needs_no_memory, 0, 2);
     tcase_add_loop_test(tc, cores_thread_runs_finalizers_by_itself, 0, 2);
     tcase_add_loop_test(tc, a_heap_closes_with_finalizers_waiting, 0, 2);
+#ifndef SGC_TSAN /* it allows no thread after a fork with threads */
     tcase_add_loop_test(tc, after_fork_the_child_starts_a_thread_of_its_own, 0, 2);
+#endif
     tcase_add_loop_test(tc, running_finalizers_in_a_section_panics, 0, 2);
     suite_add_tcase(suite, tc);
     return support_main(suite);
