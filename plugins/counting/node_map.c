@@ -88,7 +88,7 @@ void sgc_node_map_clear(const struct sgc_host *host, struct sgc_node_map *map)
         sgc_node_map_fini(host, map);
         return;
     }
-    if (map->n < map->n_room / 8) {
+    if (map->n <= map->n_room / 8) {
         sgc_node_map_truncate(map, 0);
         return;
     }

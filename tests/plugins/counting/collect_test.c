@@ -138,6 +138,13 @@ START_TEST(the_live_set_is_that_of_a_trace)
         for (unsigned i = 0; i < N; i++)
             ck_assert(fake_is_live(objects[i]) == marked[i]);
         fake_verify();
+        for (unsigned i = 0; i < N; i++) {
+            if (held[i])
+                fake_drop(objects[i]);
+        }
+        fake_collect(SGC_COLLECT_FULL);
+        ck_assert_uint_eq(fake.n_live, 0);
+        fake_close();
     }
 }
 END_TEST

@@ -14,13 +14,13 @@ struct fake_state fake_state_;
 size_t fake_slot_of(const void *object)
 {
     const size_t offset = (size_t)((const unsigned char *)object - &S.slots[0][0]);
-    ck_assert_msg(offset < sizeof(S.slots) && offset % FAKE_SLOT_BYTES == 0, "%p is no object", object);
+    FAKE_CHECK(offset < sizeof(S.slots) && offset % FAKE_SLOT_BYTES == 0, "%p is no object", object);
     return offset / FAKE_SLOT_BYTES;
 }
 
 void fake_check_object(const void *object)
 {
-    ck_assert_msg(S.types[fake_slot_of(object)] != NULL, "object %p is reclaimed", object);
+    FAKE_CHECK(S.types[fake_slot_of(object)] != NULL, "object %p is reclaimed", object);
 }
 
 /* ---- counts */
@@ -44,7 +44,7 @@ static void increment_slow(void *object)
 {
     uint8_t *byte = fake_count_byte(object);
     fake_check_object(object);
-    ck_assert_msg(*byte != SGC_COUNT_DEAD, "hold on dead object %p", object);
+    FAKE_CHECK(*byte != SGC_COUNT_DEAD, "hold on dead object %p", object);
     *fake_excess_of(object) += 0x3f;
     *byte = (uint8_t)((*byte & 0x7f) - 0x3f + 1) | SGC_COUNT_EXCESS;
 }
@@ -53,7 +53,7 @@ static bool decrement_slow(void *object)
 {
     uint8_t *byte = fake_count_byte(object);
     fake_check_object(object);
-    ck_assert_msg(*byte != 0 && *byte != SGC_COUNT_DEAD, "double drop of %p", object);
+    FAKE_CHECK(*byte != 0 && *byte != SGC_COUNT_DEAD, "double drop of %p", object);
     uint32_t *more = fake_excess_of(object), moved = *more < 0x3f ? *more : 0x3f;
     *more -= moved;
     *byte = (uint8_t)(moved - 1) | (*more ? SGC_COUNT_EXCESS : 0);
@@ -83,7 +83,7 @@ static void host_free(void *at, size_t bytes)
 {
     if (!at)
         return;
-    ck_assert(fake.n_records > 0 && fake.record_bytes >= bytes);
+    FAKE_CHECK(fake.n_records > 0 && fake.record_bytes >= bytes, "freed more than was allocated");
     fake.n_records--;
     fake.record_bytes -= bytes;
     free(at);
@@ -133,7 +133,7 @@ static bool host_ephemeron_parts(void *object, void **key, void **value)
 
 static void host_visit_ephemerons_of(void *key, void (*visit)(void *arg, void *ephemeron, void *value), void *arg)
 {
-    ck_assert(fake.stopped);
+    FAKE_CHECK(fake.stopped, "called while no stop is in force");
     for (unsigned i = 0; i < S.n_ephemerons; i++) {
         if (S.ephemerons[i] && S.ephemerons[i]->key == key)
             visit(arg, S.ephemerons[i], S.ephemerons[i]->value);
@@ -143,7 +143,7 @@ static void host_visit_ephemerons_of(void *key, void (*visit)(void *arg, void *e
 static void host_walk(struct sgc_heap *heap, void (*visit)(void *arg, void *object), void *arg)
 {
     (void)heap;
-    ck_assert(fake.stopped);
+    FAKE_CHECK(fake.stopped, "called while no stop is in force");
     for (size_t i = 0; i < S.n_fresh; i++) {
         if (S.types[i] && !(S.types[i]->flags & SGC_TYPE_MANUAL))
             visit(arg, S.slots[i]);
@@ -155,7 +155,7 @@ static void host_walk(struct sgc_heap *heap, void (*visit)(void *arg, void *obje
 static bool host_bury(void *object)
 {
     fake_check_object(object);
-    ck_assert(!S.locked);
+    FAKE_CHECK(!S.locked, "locked twice, or called under the lock");
     for (unsigned i = 0; i < S.n_weaks; i++) {
         if (S.weaks[i] == object)
             S.weaks[i] = NULL;
@@ -180,7 +180,7 @@ static bool host_bury(void *object)
         *fake_count_byte(object) = 1;
     else
         fake_hold(object);
-    ck_assert(fake.n_queued < sizeof(fake.queue) / sizeof(fake.queue[0]));
+    FAKE_CHECK(fake.n_queued < sizeof(fake.queue) / sizeof(fake.queue[0]), "the finalizer queue of the fake is full");
     fake.queue[fake.n_queued++] = object;
     return true;
 }
@@ -188,13 +188,13 @@ static bool host_bury(void *object)
 static void host_reclaim(struct sgc_heap *heap, void *const *objects, size_t n)
 {
     (void)heap;
-    ck_assert(!S.locked);
+    FAKE_CHECK(!S.locked, "locked twice, or called under the lock");
     for (size_t i = 0; i < n; i++) {
         const size_t slot = fake_slot_of(objects[i]);
         fake_check_object(objects[i]);
-        ck_assert_msg(*fake_count_byte(objects[i]) == SGC_COUNT_DEAD, "reclaimed without a claim: %p", objects[i]);
+        FAKE_CHECK(*fake_count_byte(objects[i]) == SGC_COUNT_DEAD, "reclaimed without a claim: %p", objects[i]);
         for (unsigned j = 0; j < fake.n_queued; j++)
-            ck_assert_msg(fake.queue[j] != objects[i], "reclaimed in the finalizer queue: %p", objects[i]);
+            FAKE_CHECK(fake.queue[j] != objects[i], "reclaimed in the finalizer queue: %p", objects[i]);
         S.types[slot] = NULL;
         *fake_count_byte(objects[i]) = 0;
         *sgc_state_byte(&fake_host()->counts, objects[i]) = 0;
@@ -220,7 +220,7 @@ static void reach_visit(void *arg, void **place)
         if (reach->seen[i] == *place)
             return;
     }
-    ck_assert(reach->n < 256);
+    FAKE_CHECK(reach->n < 256, "too many dead objects for the fake");
     reach->seen[reach->n++] = *place;
     host_visit_references(*place, reach_visit, reach);
 }
@@ -262,7 +262,7 @@ static void decrement_now(void *object)
     if (!(host_type_of(object)->flags & SGC_TYPE_MANUAL)) {
         fake.ops->decrement(fake.self, object);
     } else if (sgc_count_decrement(&fake_host()->counts, object, true)) {
-        ck_assert(sgc_count_claim_dead(&fake_host()->counts, object));
+        FAKE_CHECK(sgc_count_claim_dead(&fake_host()->counts, object), "a manual object was held while it died");
         host_reclaim(NULL, &object, 1);
     }
 }
@@ -270,7 +270,7 @@ static void decrement_now(void *object)
 void fake_decrement_later(void *object)
 {
     if ((fake_state(object) & SGC_STATE_DEFER) && fake.depth) {
-        ck_assert(S.n_deferred < FAKE_MAX_DEFERRED);
+        FAKE_CHECK(S.n_deferred < FAKE_MAX_DEFERRED, "too many deferred decrements for the fake");
         S.deferred[S.n_deferred++] = object;
     } else {
         decrement_now(object);
@@ -286,7 +286,7 @@ static void **host_thread_cell(struct sgc_heap *heap)
 static void host_visit_thread_cells(struct sgc_heap *heap, void (*visit)(void *arg, void **cell), void *arg)
 {
     (void)heap;
-    ck_assert(fake.stopped);
+    FAKE_CHECK(fake.stopped, "called while no stop is in force");
     for (unsigned i = 0; i < FAKE_THREADS; i++)
         visit(arg, &S.cells[i]);
 }
@@ -346,14 +346,14 @@ static void host_lock_destroy(void *lock)
 static void host_lock(void *lock)
 {
     (void)lock;
-    ck_assert(!S.locked);
+    FAKE_CHECK(!S.locked, "locked twice, or called under the lock");
     S.locked = true;
 }
 
 static void host_unlock(void *lock)
 {
     (void)lock;
-    ck_assert(S.locked);
+    FAKE_CHECK(S.locked, "unlocked twice");
     S.locked = false;
 }
 
@@ -379,7 +379,7 @@ static int host_fail(struct sgc_error *error, int code, const char *format, ...)
     return code;
 }
 
-static _Noreturn void host_panic(const char *format, ...)
+static __attribute__((noreturn, format(printf, 1, 2))) void host_panic(const char *format, ...)
 {
     va_list args;
     va_start(args, format);

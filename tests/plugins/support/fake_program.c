@@ -44,7 +44,7 @@ void fake_open(const struct sgc_strategy_plugin *plugin, ...)
     struct sgc_error error = {0};
     va_list pairs;
     fake_reset();
-    ck_assert(plugin->n_params <= 32);
+    FAKE_CHECK(plugin->n_params <= 32, "too many parameters for the fake");
     for (uint32_t i = 0; i < plugin->n_params; i++)
         params[i] = plugin->params[i].default_value;
     va_start(pairs, plugin);
@@ -52,12 +52,12 @@ void fake_open(const struct sgc_strategy_plugin *plugin, ...)
         uint32_t i = 0;
         while (i < plugin->n_params && strcmp(plugin->params[i].key, key) != 0)
             i++;
-        ck_assert_msg(i < plugin->n_params, "no parameter %s", key);
+        FAKE_CHECK(i < plugin->n_params, "no parameter %s", key);
         params[i] = (uint64_t)va_arg(pairs, int);
     }
     va_end(pairs);
     fake.ops = plugin->ops;
-    ck_assert_msg(plugin->ops->open(fake_host(), NULL, params, &fake.self, &error) == 0, "%s", error.message);
+    FAKE_CHECK(plugin->ops->open(fake_host(), NULL, params, &fake.self, &error) == 0, "%s", error.message);
 }
 
 void fake_close(void)
@@ -77,7 +77,7 @@ struct fake_object *fake_new(const struct sgc_type *type)
     if (S.n_fresh < FAKE_OBJECTS) {
         S.n_fresh++;
     } else {
-        ck_assert(S.n_free > 0);
+        FAKE_CHECK(S.n_free > 0, "too many objects for the fake");
         slot = S.free_ring[S.free_head++ % FAKE_OBJECTS];
         S.n_free--;
     }
@@ -100,7 +100,7 @@ void *fake_ephemeron(void *key, void *value)
     ephemeron->key = key;
     fake.ops->store(fake.self, ephemeron, &ephemeron->value, value);
     *sgc_state_byte(&fake_host()->counts, key) |= SGC_STATE_WATCHED;
-    ck_assert(S.n_ephemerons < FAKE_MAX_EPHEMERONS);
+    FAKE_CHECK(S.n_ephemerons < FAKE_MAX_EPHEMERONS, "too many ephemerons for the fake");
     S.ephemerons[S.n_ephemerons++] = ephemeron;
     return ephemeron;
 }
@@ -139,7 +139,7 @@ unsigned fake_weak(void *object)
 {
     fake_check_object(object);
     *sgc_state_byte(&fake_host()->counts, object) |= SGC_STATE_WATCHED;
-    ck_assert(S.n_weaks < FAKE_MAX_WEAK);
+    FAKE_CHECK(S.n_weaks < FAKE_MAX_WEAK, "too many weak references for the fake");
     S.weaks[S.n_weaks] = object;
     return S.n_weaks++;
 }
@@ -156,7 +156,7 @@ void fake_enter(void)
 
 void fake_leave(void)
 {
-    ck_assert(fake.depth > 0);
+    FAKE_CHECK(fake.depth > 0, "in no section");
     if (--fake.depth > 0)
         return;
     while (S.n_deferred > 0)
@@ -177,7 +177,7 @@ void fake_verify(void)
 {
     struct sgc_error error = {0};
     fake.stopped = true;
-    ck_assert_msg(fake.ops->verify(fake.self, &error) == 0, "%s", error.message);
+    FAKE_CHECK(fake.ops->verify(fake.self, &error) == 0, "%s", error.message);
     fake.stopped = false;
 }
 
@@ -193,7 +193,7 @@ void fake_detach(unsigned thread)
 
 struct fake_object *fake_unqueue(void)
 {
-    ck_assert(fake.n_queued > 0);
+    FAKE_CHECK(fake.n_queued > 0, "no finalizer waits");
     void *object = fake.queue[0];
     memmove(fake.queue, fake.queue + 1, --fake.n_queued * sizeof(fake.queue[0]));
     return object;
