@@ -232,14 +232,11 @@ static SGC_COLD void trace_recover(struct sgc_trace *trace)
     } while (trace->stack.overflowed);
 }
 
-/* The first call looks at each pending ephemeron once: its key is marked now, or
- * trace_watch_one meets the key when it is marked later. So ephemerons take time linear in their number, however they
- * are chained. */
+/* The first call looks at each pending ephemeron once: its key is marked now, or trace_watch_one meets the key when it
+ * is marked later. So ephemerons take time linear in their number, however they are chained. */
 void sgc_trace_complete(struct sgc_trace *trace)
 {
     trace_drain(trace);
-    if (sgc_unlikely(trace->stack.overflowed))
-        trace_recover(trace);
     trace->watching = trace->heap->weak.n_ephemerons > 0;
     while (trace->pending) {
         struct sgc_ephemeron *ephemeron = trace->pending;

@@ -122,6 +122,6 @@ void sgc_trace_finish(struct sgc_trace *trace)
             ;
     if (heap->weak.n_entries > 0)
         sgc_trace_visit_swept(trace, trace_bury_slab, trace);
-    heap->stats.n_visited += trace->n_visited;
-    heap->stats.last_visited += trace->n_visited;
+    __atomic_fetch_add(&heap->stats.n_visited, trace->n_visited, __ATOMIC_RELAXED); /* read at any time: heap_stats.c */
+    __atomic_fetch_add(&heap->stats.last_visited, trace->n_visited, __ATOMIC_RELAXED);
 }

@@ -204,32 +204,57 @@ START_TEST(a_young_ephemeron_in_a_minor_trace)
 }
 END_TEST
 
-START_TEST(ephemerons_survive_a_mark_stack_that_cannot_grow)
+struct vector {
+    size_t n;
+    void *items[];
+};
+static const struct sgc_type vector_type = SGC_TYPE(struct vector, SGC_TAIL_REFS);
+
+START_TEST(a_mark_stack_that_cannot_grow_finds_the_same_values)
 {
+    enum { N = 40000 }; /* ephemerons pushed at once: more than the stack's first segment */
+    static struct node *keys[N];
     open_strategy(0);
-    enum { N = 3000 };
-    void *ephemerons[N];
-    struct node *keys[N];
+    struct vector *vector = sgc_new_n(make_cache(heap, &vector_type), N);
     for (int i = 0; i < N; i++) {
-        struct node *value = held_node();
         keys[i] = held_node();
-        ephemerons[i] = sgc_ephemeron_new(heap, keys[i], value);
-        for (int k = 0; k < 10; k++) {
-            struct node *child = new_node(nodes, value->left, value->right);
-            sgc_set(value, left, child);
-            sgc_set(value, right, child);
-            sgc_drop(child);
-        }
+        struct node *child = held_node(), *value = new_node(nodes, child, NULL);
+        void *ephemeron = sgc_ephemeron_new(heap, keys[i], value);
+        sgc_set(vector, items[i], ephemeron);
+        sgc_drop(child);
         sgc_drop(value);
+        sgc_drop(ephemeron);
+        if (i % 2)
+            sgc_drop(keys[i]);
     }
     sgc_os_fault_arm(1, true);
     sgc_heap_collect(heap, SGC_COLLECT_FULL);
+    ck_assert(sgc_os_fault_fired());
     sgc_os_fault_disarm();
-    ck_assert_uint_eq(n_live(heap), N * 13);
-    for (int i = 0; i < N; i++) {
+    ck_assert_uint_eq(n_live(heap), 1 + N + N / 2 * 3);
+    for (int i = 0; i < N; i += 2)
         sgc_drop(keys[i]);
-        sgc_drop(ephemerons[i]);
+    sgc_drop(vector);
+    finish();
+}
+END_TEST
+
+START_TEST(the_value_of_a_dying_key_is_not_to_be_had)
+{
+    open_strategy(1);
+    struct node *key = held_node(), *value = held_node();
+    void *ephemeron = sgc_ephemeron_new(heap, key, value);
+    const uint8_t dying[] = {0, SGC_COUNT_DEAD}; /* between the last drop and the burial */
+    for (int i = 0; i < 2; i++) {
+        *sgc_count_byte(&sgc_counts, key) = dying[i];
+        ck_assert_ptr_null(sgc_ephemeron_key(ephemeron));
+        ck_assert_ptr_null(sgc_ephemeron_value(ephemeron));
+        ck_assert_uint_eq(*sgc_count_byte(&sgc_counts, key), dying[i]);
     }
+    *sgc_count_byte(&sgc_counts, key) = 1;
+    sgc_drop(value);
+    sgc_drop(key);
+    sgc_drop(ephemeron);
     finish();
 }
 END_TEST
@@ -308,7 +333,8 @@ int main(void)
     tcase_add_test(tc, a_value_that_refers_to_its_key_does_not_keep_it);
     tcase_add_loop_test(tc, a_long_chain_of_ephemerons_takes_linear_work, 0, 2);
     tcase_add_test(tc, a_young_ephemeron_in_a_minor_trace);
-    tcase_add_test(tc, ephemerons_survive_a_mark_stack_that_cannot_grow);
+    tcase_add_test(tc, a_mark_stack_that_cannot_grow_finds_the_same_values);
+    tcase_add_test(tc, the_value_of_a_dying_key_is_not_to_be_had);
     tcase_add_loop_test(tc, no_memory_is_an_error_that_changes_nothing, 0, 2);
     tcase_add_loop_test(tc, asking_another_object_for_its_key_panics, 0, 2);
     tcase_add_loop_test(tc, under_a_section_an_ephemeron_is_made_without_collecting, 0, 2);

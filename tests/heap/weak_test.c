@@ -201,6 +201,26 @@ START_TEST(a_manual_object_is_not_found_after_its_last_drop)
 }
 END_TEST
 
+START_TEST(an_object_between_its_last_drop_and_its_burial_is_not_found)
+{
+    open_strategy(1);
+    void *objects[] = {new_node(nodes, NULL, NULL), sgc_new(make_cache(heap, &manual_type))};
+    const uint8_t dying[] = {0, SGC_COUNT_DEAD};
+    for (int i = 0; i < 4; i++) {
+        uint8_t *count = sgc_count_byte(&sgc_counts, objects[i / 2]);
+        struct sgc_weak *weak = sgc_weak_create(objects[i / 2]);
+        *count = dying[i % 2];
+        ck_assert_ptr_null(sgc_weak_get(weak));
+        ck_assert_uint_eq(*count, dying[i % 2]);
+        *count = 1;
+        sgc_weak_destroy(weak);
+    }
+    sgc_drop(objects[0]);
+    sgc_drop(objects[1]);
+    finish();
+}
+END_TEST
+
 static void create_foreign(void *arg)
 {
     sgc_weak_create(arg);
@@ -281,6 +301,7 @@ int main(void)
     tcase_add_loop_test(tc, handles_outlive_their_heap, 0, 2);
     tcase_add_loop_test(tc, no_memory_is_an_error_that_changes_nothing, 0, 2);
     tcase_add_loop_test(tc, a_manual_object_is_not_found_after_its_last_drop, 0, 2);
+    tcase_add_test(tc, an_object_between_its_last_drop_and_its_burial_is_not_found);
     tcase_add_loop_test(tc, a_foreign_pointer_panics, 0, 2);
     tcase_add_loop_test(tc, what_get_returns_is_alive_whatever_other_threads_drop, 0, 2);
     suite_add_tcase(suite, tc);
