@@ -92,6 +92,16 @@ static void *finalizer_take(struct sgc_finalizer_queue *queue)
     return object;
 }
 
+/* A function of its own: gcc 12's null checks (UBSan) of a TLS address in a loop do not survive the linker's
+ * relaxation. */
+static SGC_NOINLINE void *finalizer_take_at_rest(struct sgc_finalizer_queue *queue)
+{
+    SGC_SHORT_SECTION_BEGIN(context);
+    void *object = finalizer_take(queue);
+    SGC_SHORT_SECTION_END(context);
+    return object;
+}
+
 static size_t finalizer_n_waiting(struct sgc_finalizer_queue *queue)
 {
     SGC_GUARD(&queue->lock);
@@ -106,9 +116,7 @@ size_t sgc_finalizers_run(struct sgc_heap *heap, size_t max)
         max = finalizer_n_waiting(&heap->finalizers);
     size_t n_run = 0;
     for (; n_run < max; n_run++) {
-        SGC_SHORT_SECTION_BEGIN(context);
-        void *object = finalizer_take(&heap->finalizers);
-        SGC_SHORT_SECTION_END(context);
+        void *object = finalizer_take_at_rest(&heap->finalizers);
         if (!object)
             break;
         sgc_object_cache(object)->type->finalize(object);

@@ -281,7 +281,7 @@ START_TEST(no_memory_is_an_error_that_changes_nothing)
         ephemerons[n] = sgc_ephemeron_new(heap, keys[n], value);
         ck_assert_ptr_nonnull(ephemerons[n]);
     }
-    ck_assert_int_eq(n_failed, 3);
+    ck_assert_int_ge(n_failed, 2);
     assert_verifies(heap);
     while (n-- > 0) {
         sgc_drop(keys[n]);
