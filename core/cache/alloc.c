@@ -79,15 +79,13 @@ static SGC_NOINLINE void *cache_alloc_slow(struct sgc_cache *cache, size_t n, co
 void *sgc_cache_alloc(struct sgc_cache *cache)
 {
     struct sgc_context *context = &sgc_context_;
-    if (sgc_likely(context->fronts && cache->managed_manual)) {
-        const bool outermost = !(context->depth | context->busy);
-        if (sgc_likely(!outermost || sgc_call_try(context))) {
-            void *object = sgc_front_pop(context->fronts[fast_index(cache)]);
-            if (outermost)
-                sgc_call_end(context);
-            if (sgc_likely(object != NULL))
-                return object;
-        }
+    struct sgc_front **fronts = context->fronts;
+    uint32_t before;
+    if (sgc_likely(fronts && cache->managed_manual && sgc_call_try_anywhere(context, &before))) {
+        void *object = sgc_front_pop(fronts[fast_index(cache)]);
+        sgc_call_end_anywhere(context, before);
+        if (sgc_likely(object != NULL))
+            return object;
     }
     return cache_alloc_slow(cache, 0, __builtin_return_address(0));
 }
@@ -130,37 +128,34 @@ static SGC_NOINLINE void cache_free_slow(struct sgc_cache *cache, void *object, 
     cache_leave(outermost);
 }
 
-/* The fast path, at rest or in a section, stops kept away. False: nothing was done. */
-static inline bool cache_free_fast(struct sgc_cache *cache, void *object, struct sgc_front **fronts)
+/* A live object of this cache, which has a fast path. A stop in between changes nothing of a live object's slab and bits. */
+static inline bool cache_owns(const struct sgc_cache *cache, const void *object)
 {
     const size_t granule = sgc_granule_number(object);
-    if (sgc_likely(granule < __atomic_load_n(&sgc_arena.top_granules, __ATOMIC_RELAXED))) {
-        struct sgc_class *class_ = cache->fast_class;
-        struct sgc_front *front = fronts[fast_index(cache)];
-        const uint64_t word = front->word;
-        const uint64_t taken = word_load(&sgc_arena.bit_words[SGC_KIND_FREE][granule / 64]) | word_load(&sgc_arena.bit_words[SGC_KIND_REMOTE][granule / 64]);
-        const uint64_t valid = class_->slot_mask[granule / 64 % SGC_SLAB_WORDS] & ~taken;
-        if (sgc_likely(sgc_arena.slabs[granule / SGC_SLAB_GRANULES].class_ == class_ && valid >> (granule % 64) & 1 && (uint8_t)word < front->limit)) {
-            front->slots[(uint8_t)word] = object;
-            __atomic_store_n(&front->word, word + 1, __ATOMIC_RELEASE); /* for fork.c: entry before count; single writer */
-            return true;
-        }
-    }
-    return false;
+    if (sgc_unlikely(granule >= __atomic_load_n(&sgc_arena.top_granules, __ATOMIC_RELAXED)))
+        return false;
+    const struct sgc_class *class_ = cache->fast_class;
+    const uint64_t taken = word_load(&sgc_arena.bit_words[SGC_KIND_FREE][granule / 64]) | word_load(&sgc_arena.bit_words[SGC_KIND_REMOTE][granule / 64]);
+    const uint64_t valid = class_->slot_mask[granule / 64 % SGC_SLAB_WORDS] & ~taken;
+    return sgc_arena.slabs[granule / SGC_SLAB_GRANULES].class_ == class_ && valid >> (granule % 64) & 1;
 }
 
 void sgc_cache_free(struct sgc_cache *cache, void *object)
 {
     struct sgc_context *context = &sgc_context_;
-    if (sgc_likely(context->fronts && cache->managed_manual)) {
-        const bool outermost = !(context->depth | context->busy);
-        if (sgc_likely(!outermost || sgc_call_try(context))) {
-            const bool done = cache_free_fast(cache, object, context->fronts);
-            if (outermost)
-                sgc_call_end(context);
-            if (sgc_likely(done))
-                return;
+    struct sgc_front **fronts = context->fronts;
+    uint32_t before;
+    if (sgc_likely(fronts && cache->managed_manual && cache_owns(cache, object) && sgc_call_try_anywhere(context, &before))) {
+        struct sgc_front *front = fronts[fast_index(cache)];
+        const uint64_t word = front->word;
+        const bool room = (uint8_t)word < front->limit;
+        if (sgc_likely(room)) {
+            front->slots[(uint8_t)word] = object;
+            __atomic_store_n(&front->word, word + 1, __ATOMIC_RELEASE); /* for fork.c: entry before count; single writer */
         }
+        sgc_call_end_anywhere(context, before);
+        if (sgc_likely(room))
+            return;
     }
     cache_free_slow(cache, object, __builtin_return_address(0));
 }

@@ -53,6 +53,7 @@ struct sgc_class {
     struct sgc_cache *cache;
     uint32_t window_slots;      /* window of its fronts: at most a slab's worth */
     uint32_t n_keep;            /* empty slabs kept in the depot */
+    uint64_t slot_words;        /* bit w: word w of slot_mask is not 0 */
     uint64_t slot_mask[SGC_SLAB_WORDS];
     struct sgc_lock lock;       /* rank CACHE: lists below, unowned slabs, idle fronts */
     struct sgc_list all, partial, fronts, idle_fronts;

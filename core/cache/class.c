@@ -75,6 +75,8 @@ struct sgc_class *sgc_class_create(struct sgc_cache *cache, uint32_t slot_bytes,
     class_->object_bytes = object_bytes;
     if (slot_bytes) {
         class_->n_slots = sgc_slab_slot_mask(slot_bytes, class_->slot_mask);
+        for (unsigned i = 0; i < SGC_SLAB_WORDS; i++)
+            class_->slot_words |= (uint64_t)(class_->slot_mask[i] != 0) << i;
         class_->window_slots = min_u32(SGC_WINDOW_SLOTS, class_->n_slots);
     }
     class_->n_keep = cache->type->ctor ? KEEP_CONSTRUCTED : KEEP_EMPTY;

@@ -94,6 +94,7 @@ static struct sgc_slab *slab_make(struct sgc_front *front)
         return NULL;
     slab->slot_bytes = class_->slot_bytes;
     slab->n_slots = slab->n_free = class_->n_slots;
+    slab->free_words = class_->slot_words;
     slab_set_owner(slab, front);
     memcpy(sgc_slab_words(slab, SGC_KIND_FREE), class_->slot_mask, sizeof(class_->slot_mask));
     __atomic_store_n(&slab->class_, class_, __ATOMIC_RELEASE); /* pairs with sgc_slot_check, for wild pointers */

@@ -97,14 +97,15 @@ static void front_relist(struct sgc_front *front)
         if (slab_owner(slab) != front)
             continue;
         slab->n_free = 0;
+        slab->free_words = 0;
         for (unsigned i = 0; i < SGC_SLAB_WORDS; i++) {
             uint64_t *free_word = sgc_slab_words(slab, SGC_KIND_FREE) + i;
             word_store(free_word, *free_word & ~word_load(sgc_slab_words(slab, SGC_KIND_REMOTE) + i)); /* a take-over was cut short */
             slab->n_free += sgc_popcount64(*free_word);
+            slab->free_words |= (uint64_t)(*free_word != 0) << i;
         }
         sgc_list_init(&slab->partial);
         slab->listed = SLAB_FULL;
-        slab->next_word = 0;
         if (slab->n_free)
             sgc_slab_list(slab, front);
     }

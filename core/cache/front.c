@@ -103,27 +103,26 @@ static uint64_t lowest_bits(uint64_t bits, unsigned n)
     return bits & ~rest;
 }
 
-/* Writes up to n free slots of the slab below `end`, so that the lowest address is nearest to it; their bits go to taken. Returns the number of words. */
+/* Writes the first n free slots of the slab, which has as many, below `end`, so that the lowest address is nearest to it; their bits go to taken. Returns the
+ * number of words. */
 static unsigned slab_read_free(struct sgc_slab *slab, void **end, unsigned n, struct word_mask taken[SGC_SLAB_WORDS])
 {
     const uint64_t *words = sgc_slab_words(slab, SGC_KIND_FREE);
-    unsigned word = slab->next_word, n_words = 0;
-    for (;; word = (word + 1) % SGC_SLAB_WORDS) {
+    unsigned n_words = 0;
+    for (uint64_t left_words = slab->free_words; n > 0; left_words &= left_words - 1) {
+        const unsigned word = sgc_ctz64(left_words);
         uint64_t bits = words[word];
-        const unsigned here = sgc_popcount64(bits);
-        if (here == 0)
-            continue;
-        if (here > n)
+        unsigned here = sgc_popcount64(bits);
+        if (here > n) {
             bits = lowest_bits(bits, n);
+            here = n;
+        }
+        n -= here;
         taken[n_words++] = (struct word_mask){word, bits};
         char *start = slab_object(slab, word, 0);
         for (uint64_t left = bits; left; left &= left - 1)
             *--end = start + ((size_t)sgc_ctz64(left) << SGC_GRANULE_SHIFT);
-        if (here >= n)
-            break;
-        n -= here;
     }
-    slab->next_word = word;
     return n_words;
 }
 
@@ -137,7 +136,7 @@ static void window_take(struct sgc_front *front, struct sgc_slab *slab, unsigned
     window_grow(front, (int)n); /* for fork.c: before the bits are cleared */
     counter_add(&front->n_taken, n);
     for (unsigned i = 0; i < n_words; i++) {
-        word_store(&words[taken[i].word], words[taken[i].word] & ~taken[i].mask);
+        slab_remove_free(slab, words, taken[i].word, taken[i].mask);
         sgc_asan_unpoison_mask(slab, taken[i].word, taken[i].mask);
     }
     slab->n_free -= n;
@@ -236,12 +235,12 @@ int sgc_front_reserve(struct sgc_class *class_, size_t n)
 /* The slab is the front's. True: no slot of it is live any more; the caller retires it once no slot of it is in the window. */
 static bool local_free(struct sgc_front *front, struct sgc_slab *slab, unsigned word, uint64_t mask)
 {
-    uint64_t *free_word = sgc_slab_words(slab, SGC_KIND_FREE) + word;
-    const uint64_t remote = word_load(sgc_slab_words(slab, SGC_KIND_REMOTE) + word);
-    if (sgc_unlikely((*free_word | remote) & mask))
-        sgc_panic_double_free(slab, word, (*free_word | remote) & mask);
+    uint64_t *free_words = sgc_slab_words(slab, SGC_KIND_FREE);
+    const uint64_t taken = free_words[word] | word_load(sgc_slab_words(slab, SGC_KIND_REMOTE) + word);
+    if (sgc_unlikely(taken & mask))
+        sgc_panic_double_free(slab, word, taken & mask);
     sgc_asan_poison_mask(slab, word, mask);
-    word_store(free_word, *free_word | mask);
+    slab_add_free(slab, free_words, word, mask);
     slab->n_free += sgc_popcount64(mask);
     if (slab->listed == SLAB_FULL)
         sgc_slab_list(slab, front);

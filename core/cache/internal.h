@@ -40,6 +40,19 @@ static inline void window_grow(struct sgc_front *front, int n)
 {
     __atomic_store_n(&front->word, front->word + (uint64_t)(int64_t)n, __ATOMIC_RELEASE);
 }
+/* The owner's writes of FREE words: the summary follows. */
+static inline void slab_add_free(struct sgc_slab *slab, uint64_t *free_words, unsigned word, uint64_t mask)
+{
+    word_store(&free_words[word], free_words[word] | mask);
+    slab->free_words |= UINT64_C(1) << word;
+}
+static inline void slab_remove_free(struct sgc_slab *slab, uint64_t *free_words, unsigned word, uint64_t mask)
+{
+    const uint64_t left = free_words[word] & ~mask;
+    word_store(&free_words[word], left);
+    if (left == 0)
+        slab->free_words &= ~(UINT64_C(1) << word);
+}
 static inline struct sgc_front *slab_owner(const struct sgc_slab *slab) /* pairs with slab_set_owner, and with the class lock */
 {
     return __atomic_load_n(&slab->owner, __ATOMIC_ACQUIRE);

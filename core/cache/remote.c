@@ -95,17 +95,19 @@ void sgc_remote_free(struct sgc_slab *slab, unsigned word, uint64_t mask)
 /* T2 and T3. True: nothing of the slab is live or in anybody's hands. */
 static bool slab_take_over(struct sgc_slab *slab, struct sgc_front *front)
 {
+    const struct sgc_class *class_ = slab->class_;
     uint64_t *free_words = sgc_slab_words(slab, SGC_KIND_FREE), *remote_words = sgc_slab_words(slab, SGC_KIND_REMOTE);
     uint32_t notes = __atomic_load_n(&slab->n_notes, __ATOMIC_ACQUIRE); /* pairs with F2: what was announced is seen below */
     int32_t owed = slab->n_owed;
     bool whole;
     do {
         uint32_t n_moved = 0;
-        for (unsigned i = 0; i < SGC_SLAB_WORDS; i++) {
+        for (uint64_t left = class_->slot_words; left; left &= left - 1) {
+            const unsigned i = sgc_ctz64(left);
             if (!word_load(&remote_words[i]))
                 continue;
             const uint64_t bits = __atomic_exchange_n(&remote_words[i], 0, __ATOMIC_ACQ_REL); /* pairs with F1 */
-            word_store(&free_words[i], free_words[i] | bits);
+            slab_add_free(slab, free_words, i, bits);
             n_moved += sgc_popcount64(bits);
         }
         owed += (int32_t)n_moved;
@@ -157,6 +159,7 @@ static void slab_claim(struct sgc_slab *slab, const struct sgc_class *class_)
         word_store(sgc_slab_words(slab, SGC_KIND_REMOTE) + i, 0);
         word_store(sgc_slab_words(slab, SGC_KIND_FREE) + i, class_->slot_mask[i]);
     }
+    slab->free_words = class_->slot_words;
     slab->n_free = slab->n_slots;
     slab->n_owed = 0;
     __atomic_store_n(&slab->n_notes, 0, __ATOMIC_RELAXED);

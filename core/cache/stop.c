@@ -11,9 +11,9 @@ static void slot_return(struct sgc_class *class_, void *object)
 {
     struct sgc_slab *slab = sgc_slab_of(object);
     const unsigned granule = sgc_slab_granule(object);
-    uint64_t *word = sgc_slab_words(slab, SGC_KIND_FREE) + granule / 64;
-    SGC_CHECK(slab->class_ == class_ && !(*word >> (granule % 64) & 1));
-    word_store(word, *word | UINT64_C(1) << (granule % 64));
+    uint64_t *words = sgc_slab_words(slab, SGC_KIND_FREE);
+    SGC_CHECK(slab->class_ == class_ && !(words[granule / 64] >> (granule % 64) & 1));
+    slab_add_free(slab, words, granule / 64, UINT64_C(1) << (granule % 64));
     sgc_asan_poison_mask(slab, granule / 64, UINT64_C(1) << (granule % 64));
     slab->n_free++;
     if (slab->listed == SLAB_FULL)

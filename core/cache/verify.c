@@ -34,6 +34,8 @@ static void slab_verify_bits(struct verify *verify, const struct sgc_class *clas
             VIOLATION(verify, "cache %s: slab %zu has a slot that is free and freed remotely", name_of(class_), number);
         if (remote_word)
             VIOLATION(verify, "cache %s: slab %zu has remote frees that nobody took over", name_of(class_), number);
+        if ((slab->free_words >> i & 1) != (free_word != 0))
+            VIOLATION(verify, "cache %s: slab %zu has a wrong summary of its free words", name_of(class_), number);
         if (slab->kinds & SGC_KIND_BIT(SGC_KIND_MARK) && sgc_slab_words(slab, SGC_KIND_MARK)[i] & free_word)
             VIOLATION(verify, "cache %s: slab %zu has a free slot with a mark", name_of(class_), number);
         n_free += sgc_popcount64(free_word);

@@ -51,21 +51,24 @@ struct sgc_slab {
     uint32_t n_slots;
     uint32_t n_slabs;           /* length of the run; 1 for a slab of slots */
     uint32_t back_slabs;        /* inner slab of a run: distance to its first */
-    uint64_t large_bytes;       /* object bytes of a large object */
     uint32_t kinds;             /* committed here (region lock) */
     uint8_t fresh;              /* on the class's fresh list */
     uint8_t listed;             /* cache layer: which list `partial` is in */
     uint8_t constructed;        /* ctor has run on every slot */
     uint8_t reserved;
     struct sgc_list all;        /* class->all (class lock) */
+    struct sgc_slab *fresh_next; /* the list that sgc_cache_take_fresh returns; survives the release of the slab until the stop ends */
 
+    union {
+        uint64_t large_bytes;   /* object bytes of a large object */
+        uint64_t free_words;    /* slots: bit w is set when word w of FREE is not 0; the owner's */
+    };
     uint32_t n_free;            /* bits set in FREE; the owner's */
-    uint32_t next_word;         /* where the owner's search for free slots goes on */
     uint32_t n_notes;           /* atomic: slots freed by others and announced since the owner looked last */
     int32_t n_owed;             /* REMOTE bits taken over less announcements seen; the owner's; 0: nobody is inside a remote free */
+    uint32_t reserved_2;
     struct sgc_list partial;    /* owner's or class's partial list, or unlisted */
     struct sgc_list fresh_link; /* class->fresh (class lock): slabs allocated from since the last sweep */
-    struct sgc_slab *fresh_next; /* the list that sgc_cache_take_fresh returns; survives the release of the slab until the stop ends */
     struct sgc_slab *remote_next; /* owner's stack of slabs with remote frees; depot */
 } __attribute__((aligned(128)));
 _Static_assert(sizeof(struct sgc_slab) == 128, "a descriptor is two cache lines");

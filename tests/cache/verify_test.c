@@ -89,6 +89,13 @@ START_TEST(a_remote_free_left_behind_is_named)
 }
 END_TEST
 
+START_TEST(a_wrong_summary_is_named)
+{
+    full->free_words = 1;
+    expect("cache item: slab %zu has a wrong summary of its free words", sgc_slab_number(full));
+}
+END_TEST
+
 START_TEST(a_mark_on_a_free_slot_is_named)
 {
     const unsigned word = free_word(slab);
@@ -284,6 +291,7 @@ int main(void)
     tcase_add_test(tcase, a_free_bit_off_the_slots_is_named);
     tcase_add_test(tcase, a_slot_free_twice_is_named);
     tcase_add_test(tcase, a_remote_free_left_behind_is_named);
+    tcase_add_test(tcase, a_wrong_summary_is_named);
     tcase_add_test(tcase, a_mark_on_a_free_slot_is_named);
     tcase_add_test(tcase, a_count_of_a_free_slot_is_named);
     tcase_add_test(tcase, a_wrong_number_of_free_slots_is_named);
