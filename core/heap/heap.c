@@ -283,10 +283,10 @@ const char *sgc_heap_name(const struct sgc_heap *heap)
 
 const char *sgc_heap_strategy(const struct sgc_heap *heap)
 {
-    return heap->plugin->name;
+    return sgc_heap_plugin(heap)->name;
 }
 
 uint32_t sgc_heap_capabilities(const struct sgc_heap *heap)
 {
-    return heap->plugin->capabilities & 0xffff;
+    return sgc_heap_plugin(heap)->capabilities & 0xffff;
 }

@@ -92,7 +92,7 @@ struct sgc_heap {
     char name[SGC_HEAP_NAME_BYTES];
     unsigned index; /* into sgc_thread.cells */
     struct sgc_list link; /* all heaps; lock THREADS */
-    const struct sgc_strategy_plugin *plugin; /* changes at a stop only */
+    const struct sgc_strategy_plugin *plugin; /* changes at a stop only; atomic for readers at rest: sgc_heap_plugin */
     const struct sgc_strategy_ops *ops;
     void *self;
     uint64_t params[SGC_MAX_PARAMS];
@@ -134,6 +134,12 @@ struct sgc_thread {
     uint64_t watched_section[SGC_N_WATCHERS]; /* number of the section it was in when the watcher looked first; lock THREADS */
     uint64_t reported_section;   /* stalled section already reported; lock THREADS */
 };
+
+/* For readers at rest, whom a switch may overtake; a plug-in outlives every heap. */
+static inline const struct sgc_strategy_plugin *sgc_heap_plugin(const struct sgc_heap *heap)
+{
+    return __atomic_load_n(&heap->plugin, __ATOMIC_ACQUIRE);
+}
 
 /* ---- heap.c, switch.c: life of a heap (called by core/runtime) */
 struct sgc_heap *sgc_heap_create(const struct sgc_heap_setup *setup, struct sgc_error *error);

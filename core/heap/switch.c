@@ -124,7 +124,7 @@ static void heap_install(struct sgc_heap *heap, const struct sgc_strategy_plugin
         sgc_counts_remove_references(heap);
     if (!was && is)
         sgc_counts_add_references(heap);
-    heap->plugin = plugin;
+    __atomic_store_n(&heap->plugin, plugin, __ATOMIC_RELEASE); /* its name may be read at rest */
     heap->ops = plugin->ops;
     heap->self = self;
     uint8_t new_state = plugin->ops->new_state;
@@ -149,7 +149,7 @@ static uint32_t plugin_kinds(const struct sgc_strategy_plugin *plugin)
 
 static int check_plugin(const struct sgc_heap *heap, const struct sgc_strategy_plugin *plugin, struct sgc_error *error)
 {
-    if (heap->plugin == &sgc_strategy_none || plugin == &sgc_strategy_none)
+    if (sgc_heap_plugin(heap) == &sgc_strategy_none || plugin == &sgc_strategy_none)
         return sgc_error_set(error, -ENOTSUP, "heap %s: strategy none cannot be switched to or from: its objects' lifetimes are the program's", heap->name);
     if (plugin->n_params > SGC_MAX_PARAMS)
         return sgc_error_set(error, -EINVAL, "strategy %s declares %u parameters, the most is %d", plugin->name, plugin->n_params, SGC_MAX_PARAMS);
