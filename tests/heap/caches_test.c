@@ -204,9 +204,9 @@ static int list_visit(void *arg, struct sgc_cache *cache)
 START_TEST(caches_are_listed_in_the_order_of_their_creation)
 {
     struct listed listed = {0};
-    make_cache(heap, &(struct sgc_type){.name = "b", .size_bytes = 8});
-    make_cache(heap, &(struct sgc_type){.name = "a", .size_bytes = 8});
-    make_cache(heap, &(struct sgc_type){.name = "c", .size_bytes = 8});
+    static const struct sgc_type types[] = {{.name = "b", .size_bytes = 8}, {.name = "a", .size_bytes = 8}, {.name = "c", .size_bytes = 8}};
+    for (int i = 0; i < 3; i++)
+        make_cache(heap, &types[i]);
     ck_assert_int_eq(sgc_cache_for_each(heap, list_visit, &listed), 0);
     ck_assert_uint_eq(listed.n, 3);
     ck_assert_str_eq(listed.names[0], "b");

@@ -16,6 +16,13 @@ static void teardown(void)
     close_heap(heap);
 }
 
+static void noop_finalize(void *object)
+{
+    (void)object;
+}
+static const struct sgc_type mourned_type = {.name = "mourned", .size_bytes = 16, .finalize = noop_finalize};
+static const struct sgc_type text_type = {.name = "text", .size_bytes = 8, SGC_TAIL_DATA(1)};
+
 START_TEST(a_fresh_heap_has_done_nothing)
 {
     struct sgc_stats stats, zero;
@@ -30,7 +37,7 @@ START_TEST(objects_and_bytes_are_counted)
 {
     enum { N = 3000 };
     static struct node *held[N];
-    struct sgc_cache *texts = make_cache(heap, &(struct sgc_type){.name = "text", .size_bytes = 8, SGC_TAIL_DATA(1)});
+    struct sgc_cache *texts = make_cache(heap, &text_type);
     for (int i = 0; i < N; i++)
         held[i] = sgc_new(nodes);
     void *large = sgc_new_n(texts, 200000);
@@ -73,14 +80,9 @@ START_TEST(visited_objects_are_counted_in_all_and_of_the_last_collection)
 }
 END_TEST
 
-static void noop_finalize(void *object)
-{
-    (void)object;
-}
-
 START_TEST(weak_references_and_finalizers_are_counted)
 {
-    struct sgc_cache *mourned = make_cache(heap, &(struct sgc_type){.name = "mourned", .size_bytes = 16, .finalize = noop_finalize});
+    struct sgc_cache *mourned = make_cache(heap, &mourned_type);
     void *object = sgc_new(mourned);
     struct sgc_weak *a = sgc_weak_create(object), *b = sgc_weak_create(object);
     sgc_drop(object);

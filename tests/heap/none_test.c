@@ -82,9 +82,11 @@ static void rescue(void *object)
         rescued = sgc_hold(object);
 }
 
+static const struct sgc_type mourned_type = {.name = "mourned", .size_bytes = 32, .finalize = rescue};
+
 START_TEST(a_finalizer_runs_once_and_may_resurrect)
 {
-    struct sgc_cache *mourned = make_cache(heap, &(struct sgc_type){.name = "mourned", .size_bytes = 32, .finalize = rescue});
+    struct sgc_cache *mourned = make_cache(heap, &mourned_type);
     void *object = sgc_new(mourned);
     sgc_drop(object);
     ck_assert_uint_eq(n_finalized, 0); /* never inside the drop */
@@ -131,7 +133,8 @@ END_TEST
 
 START_TEST(stores_into_manual_types_are_plain)
 {
-    struct sgc_type manual = node_type;
+    static struct sgc_type manual;
+    manual = node_type;
     manual.flags = SGC_TYPE_MANUAL;
     struct sgc_cache *nodes = make_cache(heap, &manual);
     struct node *a = sgc_new(nodes), *b = sgc_new(nodes);
