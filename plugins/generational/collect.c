@@ -1,6 +1,6 @@
 /* collect.c - the plug-in's descriptor, a heap's life, and collections.
  * Called by core. Collections run at a stop: no section, no window, so invariant (R) of store.c holds.
- * Invariant (M): after a collection marked == live == old, and every old object's state byte has SGC_STATE_STORE.
+ * Invariant (M): after a collection old == marked, and every old object's state byte has SGC_STATE_STORE.
  * Source: sticky mark bits, Demers et al., POPL 1990. DESIGN.md has the argument. */
 #include "plugins/generational/generational.h"
 
@@ -15,7 +15,7 @@ static const struct sgc_param generational_params[N_PARAMS] = {
         {"full_growth", SGC_PARAM_PERCENT, 10, 10000, 100, 1,
          "A full collection follows when the heap has outgrown what lived after the last one by this."},
     [PARAM_FULL_MIN] = {"full_min", SGC_PARAM_BYTES, 0, UINT64_C(1) << 40, 32 << 20, 1,
-                        "But not before the heap has grown by so many bytes."},
+                        "But not before so many bytes are old."},
 };
 
 static void generational_configure(void *self_, const uint64_t *params)
@@ -24,7 +24,9 @@ static void generational_configure(void *self_, const uint64_t *params)
     const struct sgc_pace pace = {
         .minor_bytes = params[PARAM_YOUNG_SIZE],
         .full_growth_pct = params[PARAM_FULL_GROWTH],
-        .full_min_bytes = params[PARAM_FULL_MIN],
+        /* The pacer looks when young_size bytes are new, and counts them as grown; what matters here is what became
+           old. */
+        .full_min_bytes = params[PARAM_FULL_MIN] + params[PARAM_YOUNG_SIZE],
     };
     self->host->set_pace(self->heap, &pace);
 }

@@ -53,6 +53,7 @@ static struct remember_chunk *remember_chunk_take(struct remember_set *set)
     host->lock(set->lock);
     chunk->next = set->chunks;
     set->chunks = chunk;
+    __atomic_store_n(&set->n_chunks, set->n_chunks + 1, __ATOMIC_RELAXED); /* read without the lock */
     host->unlock(set->lock);
     return chunk;
 }
@@ -101,5 +102,6 @@ void sgc_remember_clear(struct remember_set *set)
         set->spare = chunk;
         set->n_spare++;
     }
-    __atomic_store_n(&set->lost, 0, __ATOMIC_RELAXED);
+    set->n_chunks = 0;
+    set->lost = 0;
 }

@@ -13,7 +13,7 @@ static void store_remember(struct generational *self, void *owner, void **field,
     uint8_t *state = sgc_state_byte(&host->counts, owner);
     if (!(__atomic_load_n(state, __ATOMIC_RELAXED) & SGC_STATE_STORE) || !sgc_is_object(value))
         return; /* young, or logged already; or no reference arises: the next store asks again */
-    if (__builtin_expect(host->size_of(owner) > BIG_OWNER_BYTES, 0)) {
+    if (__builtin_expect(host->size_of(owner) > BIG_OWNER_BYTES, 0) && !sgc_remember_is_long(&self->remembered)) {
         if (!host->is_marked(value))
             sgc_remember_log(&self->remembered, (uintptr_t)field | 1);
         return; /* the bit stays: every store into a big owner is tested */

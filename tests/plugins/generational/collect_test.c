@@ -20,6 +20,9 @@ static uint8_t states[N_OBJECTS], counts[N_OBJECTS];
 static bool marked[N_OBJECTS], big[N_OBJECTS], refuse;
 static void *cell;
 static char told[1024]; /* the calls, in words */
+static uint8_t seen_state;
+static void *seen_field;
+static unsigned n_fields; /* calls of trace_fields */
 static struct sgc_pace pace;
 static const uint8_t solo = 1;
 static struct sgc_host host;
@@ -30,6 +33,10 @@ static void tell(const char *format, ...)
 {
     va_list arguments;
     size_t length = strlen(told);
+    if (length > sizeof(told) / 2) { /* the end is what counts */
+        memmove(told, told + length - sizeof(told) / 4, sizeof(told) / 4 + 1);
+        length = strlen(told);
+    }
     va_start(arguments, format);
     vsnprintf(told + length, sizeof(told) - length, format, arguments);
     va_end(arguments);
@@ -52,9 +59,12 @@ static void fake_free(void *at, size_t bytes)
     (void)bytes;
     free(at);
 }
+/* Called when an entry is about to be logged: notes what others could see of object 1 then. */
 static void **fake_thread_cell(struct sgc_heap *heap)
 {
     (void)heap;
+    seen_state = states[1];
+    seen_field = *(void **)object(1);
     return &cell;
 }
 static void fake_visit_thread_cells(struct sgc_heap *heap, void (*visit)(void *arg, void **cell), void *arg)
@@ -98,6 +108,7 @@ static void fake_fields(struct sgc_trace *trace, void *object)
 {
     (void)trace;
     tell("fields(%u) ", number(object));
+    n_fields++;
 }
 static void fake_finish(struct sgc_trace *trace)
 {
@@ -204,6 +215,26 @@ START_TEST(a_store_into_an_old_object_logs_it_once_and_a_minor_arms_it_again)
 }
 END_TEST
 
+START_TEST(a_store_logs_before_it_says_so_and_before_it_stores)
+{
+    for (unsigned way = 0; way < 3; way++) {
+        void **field = old_object(1, false);
+        *field = NULL;
+        seen_state = 0;
+        if (way == 0)
+            ops->store(self, object(1), field, object(2));
+        else if (way == 1)
+            ops->exchange(self, object(1), field, object(2));
+        else
+            ops->compare_exchange(self, object(1), field, NULL, object(2));
+        ck_assert_uint_eq(seen_state, SGC_STATE_STORE);
+        ck_assert_ptr_null(seen_field);
+        ck_assert_uint_eq(states[1], 0);
+        ck_assert_ptr_eq(*field, object(2));
+    }
+}
+END_TEST
+
 START_TEST(an_owner_that_two_threads_logged_is_traced_once)
 {
     void **field = old_object(1, false);
@@ -232,6 +263,22 @@ START_TEST(a_big_owner_is_remembered_field_by_field)
     ck_assert_uint_eq(states[1], SGC_STATE_STORE);
     old_object(3, false);
     ops->store(self, object(1), field + 1, object(3)); /* old to old: nothing to remember */
+    collect_tells(SGC_COLLECT_MINOR, "begin(keep) roots(fresh) object(2) finish sweep(0,1)");
+}
+END_TEST
+
+START_TEST(a_long_set_takes_no_more_single_fields)
+{
+    void **field = old_object(1, true);
+    for (size_t i = 0; i <= REMEMBER_LONG_CHUNKS * REMEMBER_CHUNK_ENTRIES && states[1]; i++)
+        ops->store(self, object(1), field, object(2));
+    ck_assert_uint_eq(states[1], 0); /* logged as a whole */
+    ck_assert_uint_eq(((struct generational *)self)->remembered.n_chunks, REMEMBER_LONG_CHUNKS);
+    ops->collect(self, SGC_COLLECT_MINOR);
+    ck_assert_uint_eq(n_fields, 1);
+    ck_assert_uint_eq(states[1], SGC_STATE_STORE);
+    told[0] = '\0';
+    ops->store(self, object(1), field, object(2));
     collect_tells(SGC_COLLECT_MINOR, "begin(keep) roots(fresh) object(2) finish sweep(0,1)");
 }
 END_TEST
@@ -291,7 +338,7 @@ START_TEST(configure_sets_the_pace)
     ops->configure(self, params);
     ck_assert_uint_eq(pace.minor_bytes, 1 << 20);
     ck_assert_uint_eq(pace.full_growth_pct, 50);
-    ck_assert_uint_eq(pace.full_min_bytes, 2 << 20);
+    ck_assert_uint_eq(pace.full_min_bytes, 3 << 20); /* of old objects, and the young ones */
 }
 END_TEST
 
@@ -315,9 +362,11 @@ int main(void)
     tcase_add_test(tcase, a_minor_collection_keeps_marks_and_looks_at_fresh_roots_alone);
     tcase_add_test(tcase, a_full_collection_clears_marks_and_forgets_remembered_owners);
     tcase_add_test(tcase, a_store_into_an_old_object_logs_it_once_and_a_minor_arms_it_again);
+    tcase_add_test(tcase, a_store_logs_before_it_says_so_and_before_it_stores);
     tcase_add_test(tcase, an_owner_that_two_threads_logged_is_traced_once);
     tcase_add_test(tcase, storing_no_reference_logs_nothing);
     tcase_add_test(tcase, a_big_owner_is_remembered_field_by_field);
+    tcase_add_test(tcase, a_long_set_takes_no_more_single_fields);
     tcase_add_test(tcase, exchange_returns_the_old_value_with_a_hold);
     tcase_add_test(tcase, compare_exchange_stores_when_equal_and_moves_no_count);
     tcase_add_test(tcase, after_a_lost_entry_the_next_collection_is_full);
