@@ -105,7 +105,7 @@ static int search_not_found(const struct sgc_config *config, const struct search
     if (code)
         return code;
     const char *nearest = sgc_suggest(name, at_hand.names, at_hand.n);
-    char list[200] = "", searched[300] = "nowhere";
+    char list[200] = "", searched[640] = "nowhere";
     size_t length = 0;
     for (size_t i = 0; i < at_hand.n && length < sizeof(list); i++)
         length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%s", i ? ", " : "", at_hand.names[i]);
