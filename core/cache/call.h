@@ -13,6 +13,7 @@
 
 #include "core/base/check.h"
 #include <slabgc/context.h>
+#include <slabgc/testpoint.h>
 
 #define SGC_STOP_NOW 1u    /* a stop wants to begin, or is there */
 #define SGC_STOP_FENCED 2u /* entries must fence for themselves */
@@ -23,14 +24,18 @@ extern void (*sgc_call_wait)(struct sgc_context *context); /* set once by the he
 /* The fast paths' form: the thread was found at rest. False: a stop is near, nothing is begun, take the slow path. */
 static inline bool sgc_call_try(struct sgc_context *context)
 {
+    if (SGC_TEST_MUTANT("check-first")) {
+        if (__atomic_load_n(&sgc_stop_flag, __ATOMIC_ACQUIRE))
+            return false;
+        SGC_TEST_POINT("call: half in");
+    }
     __atomic_store_n(&context->busy, 1, __ATOMIC_RELAXED);
     __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the other half is the stop's membarrier */
-#ifndef SGC_MUTATE_NO_STOP_CHECK
-    if (sgc_unlikely(__atomic_load_n(&sgc_stop_flag, __ATOMIC_ACQUIRE))) {
+    SGC_TEST_POINT("call: half in");
+    if (sgc_unlikely(__atomic_load_n(&sgc_stop_flag, __ATOMIC_ACQUIRE)) && !SGC_TEST_MUTANT("no-stop-check") && !SGC_TEST_MUTANT("check-first")) {
         __atomic_store_n(&context->busy, 0, __ATOMIC_RELEASE);
         return false;
     }
-#endif
     return true;
 }
 
@@ -40,12 +45,10 @@ static inline bool sgc_call_try_anywhere(struct sgc_context *context, uint32_t *
     *before = context->busy;
     __atomic_store_n(&context->busy, 1, __ATOMIC_RELAXED);
     __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the other half is the stop's membarrier */
-#ifndef SGC_MUTATE_NO_STOP_CHECK
-    if (sgc_unlikely(__atomic_load_n(&sgc_stop_flag, __ATOMIC_ACQUIRE))) {
+    if (sgc_unlikely(__atomic_load_n(&sgc_stop_flag, __ATOMIC_ACQUIRE)) && !SGC_TEST_MUTANT("no-stop-check")) {
         __atomic_store_n(&context->busy, *before, __ATOMIC_RELEASE);
         return false;
     }
-#endif
     return true;
 }
 

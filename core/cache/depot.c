@@ -84,12 +84,56 @@ static int slab_construct(struct sgc_slab *slab)
     return 0;
 }
 
+/* ---- memory from the arena ---- */
+
+struct reclaim {
+    const struct sgc_class *wanting; /* the class that is out of memory: its front keeps what it has */
+    size_t n_slabs;
+};
+
+static void class_reclaim(struct sgc_class *class_, void *arg)
+{
+    struct reclaim *reclaim = arg;
+    if (class_->slot_bytes == 0)
+        return;
+    struct sgc_front *front = sgc_context_.fronts ? sgc_front_of(class_) : &sgc_front_none;
+    const uint32_t before = class_->n_slabs;
+    if (front != &sgc_front_none && class_ != reclaim->wanting && front->reserved_until <= sgc_front_n_popped(front))
+        sgc_front_shrink(front);
+    sgc_depot_shrink(class_);
+    reclaim->n_slabs += before > class_->n_slabs ? before - class_->n_slabs : 0;
+}
+
+/* What other classes of the budget keep in stock serves the one in need. False: nothing was found. */
+static SGC_COLD bool budget_reclaim(const struct sgc_class *wanting)
+{
+    struct reclaim reclaim = {.wanting = wanting};
+    SGC_GUARD(&sgc_caches_lock);
+    SGC_LIST_FOR_EACH (at, &sgc_caches) {
+        struct sgc_cache *cache = SGC_LIST_ENTRY(at, struct sgc_cache, link);
+        if (cache->budget == wanting->cache->budget)
+            sgc_cache_each_class(cache, class_reclaim, &reclaim);
+    }
+    return reclaim.n_slabs > 0;
+}
+
+struct sgc_slab *sgc_depot_run_alloc(const struct sgc_class *class_, size_t n_slabs, bool *reads_zero)
+{
+    const struct sgc_cache *cache = class_->cache;
+    const uint32_t kinds = cache->kinds | (sgc_context_.soft_limit ? SGC_RUN_SOFT : 0);
+    struct sgc_slab *run = sgc_slab_run_alloc(n_slabs, kinds, cache->budget, reads_zero);
+    if (sgc_unlikely(!run) && budget_reclaim(class_))
+        run = sgc_slab_run_alloc(n_slabs, kinds, cache->budget, reads_zero);
+    if (sgc_unlikely(!run))
+        errno = ENOMEM;
+    return run;
+}
+
 /* A slab with all slots free, owned by front and on no list. NULL: the OS, the budget or a ctor refuses. */
 static struct sgc_slab *slab_make(struct sgc_front *front)
 {
     struct sgc_class *class_ = front->class_;
-    const uint32_t soft = sgc_context_.soft_limit ? SGC_RUN_SOFT : 0;
-    struct sgc_slab *slab = sgc_slab_run_alloc(1, class_->cache->kinds | soft, class_->cache->budget, NULL);
+    struct sgc_slab *slab = sgc_depot_run_alloc(class_, 1, NULL);
     if (!slab)
         return NULL;
     slab->slot_bytes = class_->slot_bytes;

@@ -105,6 +105,8 @@ void sgc_depot_retire(struct sgc_front *front, struct sgc_slab *slab); /* a slab
 void sgc_depot_put_locked(struct sgc_slab *slab, struct slab_surplus *surplus); /* all slots free, on no list */
 void sgc_depot_release(struct slab_surplus *surplus);                           /* class lock not held */
 size_t sgc_depot_shrink(struct sgc_class *class_);                              /* empties depot, idle fronts, shared slabs: slabs released */
+/* A run for a class, in the budget of its heap; at need from what other classes keep in stock. NULL with errno ENOMEM. No lock held from CACHES on. */
+struct sgc_slab *sgc_depot_run_alloc(const struct sgc_class *class_, size_t n_slabs, bool *reads_zero);
 void sgc_depot_mark_fresh(struct sgc_slab *slab);
 void sgc_slab_list(struct sgc_slab *slab, struct sgc_front *front);   /* full -> partial list of front, or of its class (lock held) when NULL */
 void sgc_slab_unlist(struct sgc_slab *slab, struct sgc_front *front); /* partial -> full */

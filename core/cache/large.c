@@ -12,14 +12,13 @@
 static struct sgc_slab *large_make(struct sgc_class *class_, size_t bytes)
 {
     struct sgc_cache *cache = class_->cache;
-    const uint32_t soft = sgc_context_.soft_limit ? SGC_RUN_SOFT : 0;
     const size_t run_bytes = bytes + sgc_cache_redzone_bytes(cache);
     bool reads_zero = false;
     if (bytes > PTRDIFF_MAX - SGC_REGION_BYTES) {
         errno = ENOMEM;
         return NULL;
     }
-    struct sgc_slab *slab = sgc_slab_run_alloc((run_bytes + SGC_SLAB_BYTES - 1) / SGC_SLAB_BYTES, cache->kinds | soft, cache->budget, &reads_zero);
+    struct sgc_slab *slab = sgc_depot_run_alloc(class_, (run_bytes + SGC_SLAB_BYTES - 1) / SGC_SLAB_BYTES, &reads_zero);
     if (!slab)
         return NULL;
     if (!reads_zero)

@@ -87,6 +87,7 @@ static int regions_grow(size_t n)
         region_relist(region, true);
     }
     SGC_ASAN_POISON(sgc_slab_start(region_slab(first, 0)), n * SGC_REGION_BYTES);
+    SGC_LSAN_ROOT(sgc_slab_start(region_slab(first, 0)), n * SGC_REGION_BYTES); /* objects may hold the program's malloc'ed memory */
     sgc_regions.n = first + n;
     __atomic_store_n(&sgc_arena.top_granules, sgc_regions.n * (SGC_REGION_BYTES / SGC_GRANULE_BYTES), __ATOMIC_RELEASE); /* pairs with sgc_arena_covers */
     return 0;

@@ -310,6 +310,36 @@ START_TEST(at_the_memory_limit_allocation_fails_cleanly_and_goes_on_after_frees)
 }
 END_TEST
 
+START_TEST(what_other_caches_of_the_heap_keep_in_stock_serves_one_at_the_limit)
+{
+    static void *objects[4000];
+    struct sgc_budget budget = {.hard_bytes = 16 * SGC_SLAB_BYTES};
+    struct sgc_cache *hoarder = attach_cache(&bytes_type, 0, &budget), *cache = attach_cache(&item_type, 0, &budget);
+    for (size_t bytes = 100; bytes < 8000; bytes += bytes / 2) /* one slab of each of many classes, and none in use */
+        sgc_cache_free(hoarder, sgc_cache_alloc_n(hoarder, bytes));
+    ck_assert_uint_ge(budget.used_bytes, 8 * SGC_SLAB_BYTES);
+    void *large = sgc_cache_alloc_n(hoarder, 10 * SGC_SLAB_BYTES);
+    ck_assert_ptr_nonnull(large);
+    for (int i = 0; i < 4000; i++) {
+        objects[i] = sgc_cache_alloc(cache);
+        ck_assert_ptr_nonnull(objects[i]);
+    }
+    for (int i = 0; i < 4000; i++)
+        sgc_cache_free(cache, objects[i]);
+    sgc_cache_free(hoarder, large);
+    attach_verify(cache);
+    attach_verify(hoarder);
+    ck_assert_uint_gt(budget.used_bytes, 0);
+    large = sgc_cache_alloc_n(hoarder, 16 * SGC_SLAB_BYTES - 8); /* all there is */
+    ck_assert_ptr_nonnull(large);
+    ck_assert_ptr_null(sgc_cache_alloc(cache));
+    sgc_cache_free(hoarder, large);
+    sgc_cache_unmake(cache);
+    sgc_cache_unmake(hoarder);
+    ck_assert_uint_eq(budget.used_bytes, 0);
+}
+END_TEST
+
 START_TEST(the_soft_limit_holds_while_the_context_says_so)
 {
     struct sgc_budget budget = {.soft_bytes = SGC_SLAB_BYTES};
@@ -587,6 +617,7 @@ int main(void)
     tcase_add_test(tcase, a_ctor_that_fails_fails_the_allocation_and_undoes_its_slab);
     tcase_add_test(tcase, the_allocator_writes_nothing_into_free_objects);
     tcase_add_test(tcase, at_the_memory_limit_allocation_fails_cleanly_and_goes_on_after_frees);
+    tcase_add_test(tcase, what_other_caches_of_the_heap_keep_in_stock_serves_one_at_the_limit);
     tcase_add_test(tcase, the_soft_limit_holds_while_the_context_says_so);
     tcase_add_test(tcase, shrink_gives_memory_back_to_the_os);
     tcase_add_test(tcase, bulk_allocates_all_or_none);
