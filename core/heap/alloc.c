@@ -188,6 +188,17 @@ void *sgc_new_n(struct sgc_cache *cache, size_t n)
     return alloc_general(cache, class_, bytes, __builtin_return_address(0));
 }
 
+/* One attempt, in a call at rest. */
+static int reserve_take(struct sgc_context *context, struct sgc_cache *cache, size_t n)
+{
+    context->soft_limit = 1;
+    int rc = sgc_front_reserve(cache->classes[0], n);
+    context->soft_limit = 0;
+    if (rc == 0 && cache->type->finalize)
+        rc = sgc_finalizer_make_room(cache->heap, n);
+    return rc;
+}
+
 int sgc_reserve(struct sgc_cache *cache, size_t n)
 {
     struct sgc_context *context = &sgc_context_;
@@ -197,17 +208,13 @@ int sgc_reserve(struct sgc_cache *cache, size_t n)
         return -ENOMEM;
     sgc_call_begin(context);
     alloc_pay(context, cache->heap);
-    context->soft_limit = 1;
-    int rc = sgc_front_reserve(cache->classes[0], n);
-    context->soft_limit = 0;
+    int rc = reserve_take(context, cache, n);
     if (rc < 0) {
         sgc_call_end(context);
         sgc_collect(cache->heap, SGC_COLLECT_FULL, SGC_REASON_EMERGENCY);
         sgc_shrinkers_run(cache->heap, n * cache->classes[0]->slot_bytes);
         sgc_call_begin(context);
-        context->soft_limit = 1;
-        rc = sgc_front_reserve(cache->classes[0], n);
-        context->soft_limit = 0;
+        rc = reserve_take(context, cache, n);
     }
     sgc_call_end(context);
     return rc;

@@ -73,7 +73,7 @@ static int cache_link(struct sgc_heap *heap, struct sgc_cache *cache, struct sgc
     if (cache_name_taken(heap, cache->name))
         return sgc_error_set(error, -EEXIST, "heap %s has a cache named %s already", heap->name, cache->name);
     cache_adopt(heap, cache);
-    heap->needs |= type_needs(cache->type);
+    __atomic_fetch_or(&heap->needs, type_needs(cache->type), __ATOMIC_RELAXED); /* read at rest by a switch */
     sgc_list_push_back(&heap->caches, &cache->heap_link);
     return 0;
 }

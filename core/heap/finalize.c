@@ -46,6 +46,16 @@ int sgc_finalizer_reserve(struct sgc_heap *heap)
     return 0;
 }
 
+int sgc_finalizer_make_room(struct sgc_heap *heap, size_t n)
+{
+    struct sgc_finalizer_queue *queue = &heap->finalizers;
+    SGC_GUARD(&queue->lock);
+    while (queue->capacity - queue->n_reserved < n)
+        if (queue_grow_locked(queue) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
 void sgc_finalizer_unreserve(struct sgc_heap *heap)
 {
     struct sgc_finalizer_queue *queue = &heap->finalizers;

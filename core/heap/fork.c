@@ -97,6 +97,7 @@ static void heap_after_fork_child(struct sgc_heap *heap)
     heap->first_full = true;
     heap->n_rest_calls[0] = heap->n_rest_calls[1] = 0;
     sgc_finalizer_after_fork_child(heap);
+    sgc_shrinkers_after_fork_child(heap);
 }
 
 static void fork_child(void)
@@ -115,6 +116,7 @@ static void fork_child(void)
     }
     if (sgc_context_.depth != 0)
         sgc_leave();
+    sgc_heap_names_after_fork_child();
     SGC_LIST_FOR_EACH (link, &sgc_heaps)
         heap_after_fork_child(SGC_LIST_ENTRY(link, struct sgc_heap, link));
 }

@@ -49,6 +49,16 @@ static void heap_release_index(unsigned index)
     heap_names[index] = NULL;
 }
 
+void sgc_heap_names_after_fork_child(void)
+{
+    SGC_GUARD(&sgc_threads_lock);
+    memset(heap_names, 0, sizeof(heap_names));
+    SGC_LIST_FOR_EACH (link, &sgc_heaps) {
+        const struct sgc_heap *heap = SGC_LIST_ENTRY(link, struct sgc_heap, link);
+        heap_names[heap->index] = heap->name;
+    }
+}
+
 /* The union of all open heaps' masks goes into every context. At a stop. */
 static void store_mask_publish(void)
 {

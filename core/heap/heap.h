@@ -147,6 +147,7 @@ int sgc_heap_switch_strategy(struct sgc_heap *heap, const struct sgc_strategy_pl
 /* Live changes, at a stop: limits, stall report, parameters marked live. Cannot fail. */
 void sgc_heap_reconfigure(struct sgc_heap *heap, const struct sgc_heap_setup *setup);
 /* Calls visit for each open heap under lock THREADS; non-zero ends it. */
+void sgc_heap_names_after_fork_child(void); /* heaps that other threads were opening or closing are nobody's here */
 int sgc_heap_for_each(int (*visit)(void *arg, struct sgc_heap *heap), void *arg);
 void sgc_heap_publish_masks(void); /* at a stop: the open heaps' store masks into every thread's context */
 /* At a stop after a full collection: holds + references <-> holds alone. */
@@ -252,6 +253,7 @@ int sgc_finalizer_queue_init(struct sgc_finalizer_queue *queue);
 int sgc_finalizer_thread_start(struct sgc_heap *heap); /* 0 or a negative errno */
 void sgc_finalizer_queue_fini(struct sgc_heap *heap);  /* joins the thread; waiting objects are forgotten */
 int sgc_finalizer_reserve(struct sgc_heap *heap);       /* a finalizable object is made: 0 or -ENOMEM */
+int sgc_finalizer_make_room(struct sgc_heap *heap, size_t n); /* the next n of them need no memory, as far as other threads make none: 0 or -ENOMEM */
 void sgc_finalizer_unreserve(struct sgc_heap *heap);    /* it was reclaimed */
 void sgc_finalizer_thread_stop(struct sgc_heap *heap);  /* joins it if there is one; finalizers that wait stay queued */
 void sgc_finalizer_after_fork_child(struct sgc_heap *heap); /* its thread does not exist any more: another is started on the next wake */
@@ -264,6 +266,7 @@ size_t sgc_select_finalizable(struct sgc_heap *heap, void **objects, size_t n, b
 /* ---- shrinker.c: asks each shrinker in turn until wanted bytes came back; returns what they said. At rest. */
 size_t sgc_shrinkers_run(struct sgc_heap *heap, size_t wanted_bytes);
 void sgc_shrinkers_fini(struct sgc_heap *heap);
+void sgc_shrinkers_after_fork_child(struct sgc_heap *heap);
 
 /* ---- walk.c, verify.c */
 /* Every live object of the heap at a stop after sgc_heap_flush. include_manual: also of caches whose objects the strategy does not own. */

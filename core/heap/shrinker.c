@@ -96,6 +96,18 @@ size_t sgc_shrinkers_run(struct sgc_heap *heap, size_t wanted)
     return given;
 }
 
+/* Shrinkers that other threads were inside run no more. */
+void sgc_shrinkers_after_fork_child(struct sgc_heap *heap)
+{
+    SGC_LIST_FOR_EACH (link, &heap->shrinkers) {
+        struct sgc_shrinker *shrinker = SGC_LIST_ENTRY(link, struct sgc_shrinker, link);
+        if (shrinker->running && pthread_equal(shrinker->runner, pthread_self()))
+            continue; /* it is the one that forked */
+        shrinker->running = false;
+        pthread_cond_init(&shrinker->idle, NULL); /* nobody waits on it any more */
+    }
+}
+
 void sgc_shrinkers_fini(struct sgc_heap *heap)
 {
     SGC_LIST_FOR_EACH_SAFE (link, &heap->shrinkers) {

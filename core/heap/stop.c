@@ -93,20 +93,25 @@ void sgc_stop_begin_locked(struct sgc_stop *stop, struct sgc_heap *heap)
     __atomic_store_n(&stopper, &sgc_context_, __ATOMIC_RELAXED);
     if (!sgc_solo || !sgc_context_.thread) {
         stop_raise_flag();
+        SGC_TEST_POINT("stop: flagged");
         uint64_t n_stalls = 0;
-        sgc_sections_wait(0, heap ? heap->name : NULL, heap ? heap->stall_report_ns : 0, 0, &n_stalls);
+        if (!SGC_TEST_MUTANT("stop-without-wait"))
+            sgc_sections_wait(0, heap ? heap->name : NULL, heap ? heap->stall_report_ns : 0, 0, &n_stalls);
         if (heap)
             __atomic_fetch_add(&heap->stats.n_stalls, n_stalls, __ATOMIC_RELAXED);
     }
     SGC_TSAN_ACQUIRE(&sgc_tsan_rest);
     stop->stopped_ns = sgc_os_now_ns();
     sgc_grace_after_stop();
+    SGC_TEST_POINT("stop: begun");
 }
 
 void sgc_stop_begin(struct sgc_stop *stop, struct sgc_heap *heap)
 {
     if (sgc_unlikely(sgc_context_.depth != 0))
         sgc_panic("a stop was asked for inside a section (collect, walk, verify, close and switch are calls for threads at rest)");
+    if (sgc_unlikely(sgc_context_.busy != 0))
+        sgc_panic("a stop was asked for inside a call of slabgc (ctor, reset, dtor and trace callbacks must not call it)");
     if (sgc_unlikely(!sgc_context_.thread))
         sgc_section_attach(); /* before the lock, which attaching takes */
     sgc_lock_acquire(&stop_lock);
@@ -116,6 +121,7 @@ void sgc_stop_begin(struct sgc_stop *stop, struct sgc_heap *heap)
 /* Leaves lock STOP held. */
 uint64_t sgc_stop_end_locked(struct sgc_stop *stop)
 {
+    SGC_TEST_POINT("stop: ends");
     SGC_TSAN_RELEASE(&sgc_tsan_resume);
     __atomic_store_n(&stopper, NULL, __ATOMIC_RELAXED);
     __atomic_fetch_and(&sgc_stop_flag, ~SGC_STOP_NOW, __ATOMIC_RELEASE); /* pairs with the acquire loads on entry */

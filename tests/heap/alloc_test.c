@@ -291,6 +291,32 @@ START_TEST(a_reservation_beyond_the_limit_is_refused)
 }
 END_TEST
 
+static void noop_finalize(void *object)
+{
+    (void)object;
+}
+static const struct sgc_type mourned_type = {.name = "mourned", .size_bytes = 32, .finalize = noop_finalize};
+
+START_TEST(a_reservation_covers_the_finalizer_queue)
+{
+    enum { N = 20000 }; /* a queue of that length is no small record */
+    static void *made[N];
+    struct sgc_cache *mourned = make_cache(heap, &mourned_type);
+    ck_assert_int_eq(sgc_reserve(mourned, N), 0);
+    sgc_enter();
+    sgc_os_fault_arm(1, true);
+    for (int i = 0; i < N; i++)
+        made[i] = sgc_new(mourned);
+    sgc_os_fault_disarm();
+    sgc_leave();
+    for (int i = 0; i < N; i++) {
+        ck_assert_ptr_nonnull(made[i]);
+        sgc_drop(made[i]);
+    }
+    ck_assert_uint_eq(sgc_finalizers_run(heap, 0), N);
+}
+END_TEST
+
 static void reserve_in_section(void *arg)
 {
     (void)arg;
@@ -340,12 +366,6 @@ START_TEST(the_strategy_is_asked_at_rest_and_only_on_the_slow_path)
 }
 END_TEST
 
-static void noop_finalize(void *object)
-{
-    (void)object;
-}
-static const struct sgc_type mourned_type = {.name = "mourned", .size_bytes = 32, .finalize = noop_finalize};
-
 START_TEST(every_refusal_by_the_os_is_null_with_enomem_and_breaks_nothing)
 {
     struct sgc_cache *mourned = make_cache(heap, &mourned_type);
@@ -387,6 +407,7 @@ int main(void)
     tcase_add_test(tc, constructed_state_is_kept_and_not_cleared);
     tcase_add_test(tc, an_immortal_object_survives_its_last_drop);
     tcase_add_test(tc, a_reservation_needs_nothing_of_the_os_in_the_section);
+    tcase_add_test(tc, a_reservation_covers_the_finalizer_queue);
     tcase_add_test(tc, reserving_in_a_section_panics);
     tcase_add_test(tc, every_refusal_by_the_os_is_null_with_enomem_and_breaks_nothing);
     suite_add_tcase(suite, tc);

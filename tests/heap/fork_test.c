@@ -363,6 +363,77 @@ START_TEST(the_child_waits_for_no_call_of_a_thread_it_does_not_have)
 }
 END_TEST
 
+static size_t shrinks(void *arg, size_t wanted)
+{
+    (void)arg, (void)wanted;
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    return 0;
+}
+
+static void *runs_shrinkers(void *arg)
+{
+    (void)arg;
+    sgc_shrinkers_run(heap, 1);
+    return NULL;
+}
+
+static bool unregisters(void *arg)
+{
+    sgc_shrinker_unregister(heap, shrinks, arg);
+    return true;
+}
+
+START_TEST(the_child_may_unregister_a_shrinker_that_ran_in_the_parent)
+{
+    pthread_barrier_init(&barrier, NULL, 2);
+    ck_assert_int_eq(sgc_shrinker_register(heap, shrinks, NULL), 0);
+    const pthread_t thread = support_thread("shrinks", runs_shrinkers, NULL);
+    pthread_barrier_wait(&barrier);
+    ck_assert(child_succeeds(unregisters, NULL));
+    pthread_barrier_wait(&barrier);
+    join(thread);
+    unregisters(NULL);
+}
+END_TEST
+
+/* A heap that another thread is opening, in the strategy's open, is not there in the child: not even its name. */
+static int waits_in_open(const struct sgc_host *host, struct sgc_heap *of, const uint64_t *params, void **self, struct sgc_error *error)
+{
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    return probe_plugin.ops->open(host, of, params, self, error);
+}
+
+static void *opens_slowly(void *arg)
+{
+    struct sgc_strategy_ops ops = *probe_plugin.ops;
+    struct sgc_strategy_plugin slow = probe_plugin;
+    (void)arg;
+    ops.open = waits_in_open;
+    slow.ops = &ops;
+    close_heap(open_limited("half-open", &slow, 0, 0));
+    return NULL;
+}
+
+static bool opens_that_name(void *arg)
+{
+    (void)arg;
+    close_heap(open_limited("half-open", &probe_plugin, 0, 0));
+    return true;
+}
+
+START_TEST(a_heap_being_opened_by_another_thread_is_not_in_the_child)
+{
+    pthread_barrier_init(&barrier, NULL, 2);
+    const pthread_t thread = support_thread("opens", opens_slowly, NULL);
+    pthread_barrier_wait(&barrier);
+    ck_assert(child_succeeds(opens_that_name, NULL));
+    pthread_barrier_wait(&barrier);
+    join(thread);
+}
+END_TEST
+
 static bool closes(void *arg)
 {
     (void)arg;
@@ -465,6 +536,8 @@ int main(void)
     tcase_add_test(tc, the_child_starts_a_grace_thread_of_its_own);
     tcase_add_test(tc, the_childs_finalizers_run_on_a_thread_of_its_own);
     tcase_add_test(tc, the_child_waits_for_no_call_of_a_thread_it_does_not_have);
+    tcase_add_test(tc, the_child_may_unregister_a_shrinker_that_ran_in_the_parent);
+    tcase_add_test(tc, a_heap_being_opened_by_another_thread_is_not_in_the_child);
     tcase_add_test(tc, the_child_may_close_open_and_fork);
     tcase_add_loop_test(tc, forks_beside_sections_collections_threads_and_heaps_make_sound_children, 0, 2);
     suite_add_tcase(suite, tc);
