@@ -4,10 +4,12 @@
  * Invariant: a free slot has count 0, excess 0, no mark; a constructed type's free slot is in its constructed state.
  * Locks: those of the weak table and the finalizer queue, inside; none across calls. */
 #include "core/heap/heap.h"
+#include <slabgc/testpoint.h>
 
 bool sgc_bury(void *object)
 {
     struct sgc_cache *cache = sgc_object_cache(object);
+    SGC_TEST_POINT("bury: begins");
     sgc_weak_bury(cache->heap, object);
     if (!cache->type->finalize ||
         (__atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED) & SGC_STATE_FINALIZED))

@@ -59,16 +59,11 @@ static void deferred_push(struct sgc_context *context, void *object)
 void sgc_decrement_later(void *object)
 {
     struct sgc_context *context = &sgc_context_;
-#ifndef SGC_MUTATE_NO_DEFER
     const uint8_t state = __atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED);
-    if ((state & SGC_STATE_DEFER) && (context->depth | context->busy)) {
+    if ((state & SGC_STATE_DEFER) && (context->depth | context->busy) && !SGC_TEST_MUTANT("no-defer")) {
         deferred_push(context, object);
         return;
     }
-#else
-    (void)context;
-    (void)deferred_push;
-#endif
     sgc_decrement_now(object);
 }
 

@@ -30,7 +30,7 @@ static struct {
 uint64_t sgc_grace_stamp(void)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* F1; pairs with F2 in grace_run */
-    return __atomic_load_n(&grace.started, __ATOMIC_RELAXED) + 1;
+    return __atomic_load_n(&grace.started, __ATOMIC_RELAXED) + !SGC_TEST_MUTANT("stamp-running");
 }
 
 uint64_t sgc_grace_done(void)
@@ -50,10 +50,12 @@ static int grace_run(unsigned watcher, uint64_t limit_ns, uint64_t deadline_ns, 
 {
     const uint64_t sequence = __atomic_add_fetch(&grace.started, 1, __ATOMIC_SEQ_CST);
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* F2 */
+    SGC_TEST_POINT("grace: started");
     const int rc = sgc_sections_wait(watcher, NULL, limit_ns, deadline_ns, n_stalls);
     if (rc < 0)
         return rc;
     urcu_bp_synchronize_rcu();
+    SGC_TEST_POINT("grace: synchronized");
     SGC_TSAN_ACQUIRE(&sgc_tsan_rest);
     grace_finish(sequence);
     return 0;

@@ -34,12 +34,17 @@ static inline void sgc_section_begin(struct sgc_context *context)
     if (sgc_unlikely(!context->thread))
         sgc_section_attach();
     __atomic_store_n(&context->n_sections, context->n_sections + 1, __ATOMIC_RELEASE);
+    if (SGC_TEST_MUTANT("check-first")) {
+        if (__atomic_load_n(&sgc_stop_flag, __ATOMIC_ACQUIRE))
+            sgc_section_wait_for_stop(context);
+        SGC_TEST_POINT("section: half in");
+    }
     __atomic_store_n(&context->depth, 1, __ATOMIC_RELAXED);
     __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the other half is the stop's membarrier */
-#ifndef SGC_MUTATE_NO_STOP_CHECK
-    if (sgc_unlikely(__atomic_load_n(&sgc_stop_flag, __ATOMIC_ACQUIRE))) /* pairs with the flag's stores in stop.c */
+    SGC_TEST_POINT("section: half in");
+    if (sgc_unlikely(__atomic_load_n(&sgc_stop_flag, __ATOMIC_ACQUIRE)) && /* pairs with the flag's stores in stop.c */
+        !SGC_TEST_MUTANT("no-stop-check") && !SGC_TEST_MUTANT("check-first"))
         sgc_section_wait_for_stop(context);
-#endif
     urcu_bp_read_lock();
     SGC_TSAN_ACQUIRE(&sgc_tsan_resume);
 }

@@ -93,7 +93,7 @@ void sgc_weak_entry_tidy(struct sgc_weak_table *table, struct sgc_weak_entry *en
 
 bool sgc_weak_try_hold(const struct sgc_heap *heap, void *object)
 {
-    if (sgc_counts_references(heap) || sgc_object_cache(object)->managed_manual)
+    if ((sgc_counts_references(heap) || sgc_object_cache(object)->managed_manual) && !SGC_TEST_MUTANT("weak-blind"))
         return sgc_count_increment_unless_zero(object);
     sgc_count_increment(&sgc_counts, object, sgc_solo);
     return true;

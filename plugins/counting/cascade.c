@@ -6,6 +6,7 @@
 #include "plugins/counting/cascade.h"
 
 #include "plugins/counting/counting.h"
+#include <slabgc/testpoint.h>
 
 #define CHUNK_OBJECTS 510 /* with the header: 4 KiB */
 
@@ -70,7 +71,7 @@ void sgc_cascade_add(struct sgc_counting *counting, struct sgc_cascade *cascade,
         sgc_counting_pend(counting);
         return;
     }
-    if (sgc_count_claim_dead(&counting->host->counts, object))
+    if (sgc_count_claim_dead(&counting->host->counts, object) || SGC_TEST_MUTANT("no-recheck"))
         cascade_push(cascade, object);
 }
 

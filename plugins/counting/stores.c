@@ -4,6 +4,7 @@
  * claim that goes is that of the very value which left the field, whoever else writes it.
  * host->decrement_later ends in ops->decrement: at the end of the section under refcount (SGC_STATE_DEFER), at once under rcu. */
 #include "plugins/counting/counting.h"
+#include <slabgc/testpoint.h>
 
 static void stores_count_up(struct sgc_counting *counting, void *value)
 {
@@ -31,8 +32,12 @@ void *sgc_counting_exchange(void *self, void *owner, void **field, void *value)
 {
     struct sgc_counting *counting = self;
     (void)owner;
-    stores_count_up(counting, value);
+    if (!SGC_TEST_MUTANT("publish-first"))
+        stores_count_up(counting, value);
     void *old = __atomic_exchange_n(field, value, __ATOMIC_ACQ_REL); /* releases to sgc_get's acquire */
+    SGC_TEST_POINT("store: published");
+    if (SGC_TEST_MUTANT("publish-first"))
+        stores_count_up(counting, value);
     /* The field's claim is the caller's hold now. A field has none on an object of a manual type: that hold is new. */
     if (sgc_is_object(old) && !sgc_counting_counts(counting, old))
         sgc_count_increment(&counting->host->counts, old, *counting->host->counts.solo);
@@ -43,8 +48,12 @@ bool sgc_counting_compare_exchange(void *self, void *owner, void **field, void *
 {
     struct sgc_counting *counting = self;
     (void)owner;
-    stores_count_up(counting, desired);
+    if (!SGC_TEST_MUTANT("publish-first"))
+        stores_count_up(counting, desired);
     const bool stored = __atomic_compare_exchange_n(field, &(void *){expected}, desired, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    SGC_TEST_POINT("store: published");
+    if (SGC_TEST_MUTANT("publish-first"))
+        stores_count_up(counting, desired);
     stores_count_down(counting, stored ? expected : desired);
     return stored;
 }

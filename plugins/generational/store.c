@@ -5,13 +5,14 @@
  * DESIGN.md has the argument. Counts are holds alone here, so a store moves none; only exchange makes one. No lock but
  * the remembered set's. */
 #include "plugins/generational/generational.h"
+#include <slabgc/testpoint.h>
 
 /* Before `value` is stored into a field of `owner`. */
 static void store_remember(struct generational *self, void *owner, void **field, void *value)
 {
     const struct sgc_host *host = self->host;
     uint8_t *state = sgc_state_byte(&host->counts, owner);
-    if (!(__atomic_load_n(state, __ATOMIC_RELAXED) & SGC_STATE_STORE) || !sgc_is_object(value))
+    if (!(__atomic_load_n(state, __ATOMIC_RELAXED) & SGC_STATE_STORE) || !sgc_is_object(value) || SGC_TEST_MUTANT("no-remember"))
         return; /* young, or logged already; or no reference arises: the next store asks again */
     if (__builtin_expect(host->size_of(owner) > BIG_OWNER_BYTES, 0) && !sgc_remember_is_long(&self->remembered)) {
         if (!host->is_marked(value))
@@ -19,6 +20,12 @@ static void store_remember(struct generational *self, void *owner, void **field,
         return; /* the bit stays: every store into a big owner is tested */
     }
     sgc_remember_log(&self->remembered, (uintptr_t)owner);
+    if (SGC_TEST_MUTANT("plain-state")) {
+        const uint8_t read = __atomic_load_n(state, __ATOMIC_RELAXED);
+        SGC_TEST_POINT("store: logged");
+        __atomic_store_n(state, (uint8_t)(read & ~SGC_STATE_STORE), __ATOMIC_RELEASE);
+    }
+    SGC_TEST_POINT("store: logged");
     /* Only now may others skip the log: capture before publishing "logged". Release: pairs with the stop alone, which
      * all sections precede. */
     __atomic_fetch_and(state, (uint8_t)~SGC_STATE_STORE, __ATOMIC_RELEASE);

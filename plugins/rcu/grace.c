@@ -4,6 +4,7 @@
  * A batch: cut (retire.c), close (era, stamp, request), wait for core's call, look at each object, end those that died with all that dies of them. One batch at a time;
  * what is retired meanwhile makes the next one. */
 #include "plugins/rcu/rcu.h"
+#include <slabgc/testpoint.h>
 
 #define GRACE_PIECE 2048 /* objects for each call: about 0.2 ms of one section, short against any grace period's worth */
 
@@ -26,7 +27,7 @@ static void grace_retire_anew(struct sgc_rcu *rcu, void *object)
 void sgc_rcu_child_at_zero(struct sgc_counting *counting, struct sgc_cascade *cascade, void *child)
 {
     struct sgc_rcu *rcu = (struct sgc_rcu *)counting;
-    if (grace_touch_is_over(rcu, child))
+    if (SGC_TEST_MUTANT("no-touch") || grace_touch_is_over(rcu, child))
         sgc_cascade_add(counting, cascade, child);
     else
         grace_retire_anew(rcu, child);
@@ -40,7 +41,7 @@ static void grace_look_at(struct sgc_rcu *rcu, void *object)
     sgc_rcu_count_retired(rcu, -(int64_t)counting->host->size_of(object));
     /* Out of the magazine before count and touch are read; pairs with the or in sgc_rcu_retire. */
     __atomic_fetch_and(sgc_state_byte(counts, object), (uint8_t)~SGC_COUNTING_RETIRED, __ATOMIC_ACQ_REL);
-    if (!sgc_count_is_zero(counts, object))
+    if (!sgc_count_is_zero(counts, object) && !SGC_TEST_MUTANT("no-recheck"))
         sgc_candidate_note(counting, rcu->cascade.own, object); /* cycle collections took it for live while it was here */
     else if (grace_touch_is_over(rcu, object))
         sgc_cascade_add(counting, &rcu->cascade, object);
@@ -67,6 +68,7 @@ static void grace_close_batch(struct sgc_rcu *rcu)
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* B; pairs with A in sgc_rcu_touch */
     rcu->batch_stamp = host->grace_stamp();
     rcu->batch = true;
+    SGC_TEST_POINT("rcu: batch closed");
     host->grace_request(rcu->counting.heap, rcu->batch_stamp);
 }
 
