@@ -1,6 +1,7 @@
 /* alloc.c - the bare object cache: allocation and free of single objects.
- * Called by programs. The fast paths touch the thread's front, the cache's first line, and on free the slab's descriptor and bits; whatever is
- *   special (unattached thread, managed heap, size classes, debug checks, large objects) fails one of their tests and takes the slow path.
+ * Called by programs. The fast paths touch the thread's front, the cache's first line, and on free the slab's
+ *   descriptor and bits; whatever is special (unattached thread, managed heap, size classes, debug checks, large
+ *   objects) fails one of their tests and takes the slow path.
  * Each call keeps stops away while it lasts (call.h): a walk or a collection finds whole windows.
  * No lock on the fast paths. */
 #include "core/cache/call.h"
@@ -24,7 +25,8 @@ void (*sgc_cache_end_managed)(void *object);
 
 void sgc_cache_mix(struct sgc_cache *cache)
 {
-    __atomic_store_n(&cache->mixed, 1, __ATOMIC_RELAXED); /* whoever is handed a managed object sees it: handing over orders it */
+    __atomic_store_n(&cache->mixed, 1,
+                     __ATOMIC_RELAXED); /* whoever is handed a managed object sees it: handing over orders it */
     __atomic_store_n(&cache->fast_index, 0, __ATOMIC_RELAXED);
 }
 
@@ -128,14 +130,16 @@ static SGC_NOINLINE void cache_free_slow(struct sgc_cache *cache, void *object, 
     cache_leave(outermost);
 }
 
-/* A live object of this cache, which has a fast path. A stop in between changes nothing of a live object's slab and bits. */
+/* A live object of this cache, which has a fast path. A stop in between changes nothing of a live object's slab and
+ * bits. */
 static inline bool cache_owns(const struct sgc_cache *cache, const void *object)
 {
     const size_t granule = sgc_granule_number(object);
     if (sgc_unlikely(granule >= __atomic_load_n(&sgc_arena.top_granules, __ATOMIC_RELAXED)))
         return false;
     const struct sgc_class *class_ = cache->fast_class;
-    const uint64_t taken = word_load(&sgc_arena.bit_words[SGC_KIND_FREE][granule / 64]) | word_load(&sgc_arena.bit_words[SGC_KIND_REMOTE][granule / 64]);
+    const uint64_t taken = word_load(&sgc_arena.bit_words[SGC_KIND_FREE][granule / 64]) |
+                           word_load(&sgc_arena.bit_words[SGC_KIND_REMOTE][granule / 64]);
     const uint64_t valid = class_->slot_mask[granule / 64 % SGC_SLAB_WORDS] & ~taken;
     return sgc_arena.slabs[granule / SGC_SLAB_GRANULES].class_ == class_ && valid >> (granule % 64) & 1;
 }
@@ -145,13 +149,15 @@ void sgc_cache_free(struct sgc_cache *cache, void *object)
     struct sgc_context *context = &sgc_context_;
     struct sgc_front **fronts = context->fronts;
     uint32_t before;
-    if (sgc_likely(fronts && cache->managed_manual && cache_owns(cache, object) && sgc_call_try_anywhere(context, &before))) {
+    if (sgc_likely(fronts && cache->managed_manual && cache_owns(cache, object) &&
+                   sgc_call_try_anywhere(context, &before))) {
         struct sgc_front *front = fronts[fast_index(cache)];
         const uint64_t word = front->word;
         const bool room = (uint8_t)word < front->limit;
         if (sgc_likely(room)) {
             front->slots[(uint8_t)word] = object;
-            __atomic_store_n(&front->word, word + 1, __ATOMIC_RELEASE); /* for fork.c: entry before count; single writer */
+            __atomic_store_n(&front->word, word + 1,
+                             __ATOMIC_RELEASE); /* for fork.c: entry before count; single writer */
         }
         sgc_call_end_anywhere(context, before);
         if (sgc_likely(room))
@@ -209,7 +215,8 @@ void sgc_cache_free_bulk(struct sgc_cache *cache, void *const *objects, size_t n
         if (objects[i])
             cache_check_free(cache, objects[i], "sgc_cache_free_bulk");
     if (!cache_enter(&outermost))
-        sgc_panic("sgc_cache_free_bulk: no memory to attach this thread; call sgc_thread_attach first to be told instead");
+        sgc_panic(
+            "sgc_cache_free_bulk: no memory to attach this thread; call sgc_thread_attach first to be told instead");
     for (size_t i = 0; i < n; i++) {
         if (!objects[i])
             continue;

@@ -1,9 +1,12 @@
-/* cache.h - typed caches over slabs: classes, thread fronts (windows), frees from anywhere, debug checks. Used by core/heap.
+/* cache.h - typed caches over slabs: classes, thread fronts (windows), frees from anywhere, debug checks. Used by
+ *   core/heap.
  *
- * A cache has one class for a fixed-size type, several (size classes) for a variable-size one, and large objects beyond half a slab.
- * Each thread has a front per class: a window of up to SGC_WINDOW_SLOTS free slots, the slab it refills from, its partial slabs.
- * Slots in windows count as neither free in the slab nor live. sgc_cache_flush at a stop empties all windows of a cache, so that then
- *   n_live + n_free == n_slots   (every slab; free = FREE | REMOTE bits)   holds exactly. */
+ * A cache has one class for a fixed-size type, several (size classes) for a variable-size one, and large objects
+ *   beyond half a slab.
+ * Each thread has a front per class: a window of up to SGC_WINDOW_SLOTS free slots, the slab it refills from, its
+ *   partial slabs.
+ * Slots in windows count as neither free in the slab nor live. sgc_cache_flush at a stop empties all windows of a
+ *   cache, so that then n_live + n_free == n_slots   (every slab; free = FREE | REMOTE bits)   holds exactly. */
 #ifndef SLABGC_CORE_CACHE_CACHE_H
 #define SLABGC_CORE_CACHE_CACHE_H
 
@@ -13,86 +16,91 @@
 
 #define SGC_WINDOW_SLOTS 64
 #define SGC_FRONT_POPPED 256u /* sgc_front.word: the count of slots handed out goes in these steps */
-_Static_assert(SGC_WINDOW_SLOTS < SGC_FRONT_POPPED && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "sgc_front.n is the lowest byte of sgc_front.word");
+_Static_assert(SGC_WINDOW_SLOTS < SGC_FRONT_POPPED && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "sgc_front.n is the lowest byte of sgc_front.word");
 #define SGC_MAX_CLASSES 4096 /* per process, all caches together */
 #define SGC_CLASSES_PER_CACHE 40
 
 enum sgc_debug { SGC_DEBUG_REDZONE = 1, SGC_DEBUG_POISON = 2, SGC_DEBUG_TRACK = 4 };
 
-/* One thread's share of one class. Only its thread touches it, except: the last line (atomic), the counters (read by others), and everything at a stop.
- * Never unmapped while the class lives: a dead thread's front waits on class->idle_fronts for adoption; then the class lock guards it. */
+/* One thread's share of one class. Only its thread touches it, except: the last line (atomic), the counters (read by
+ * others), and everything at a stop. Never unmapped while the class lives: a dead thread's front waits on
+ * class->idle_fronts for adoption; then the class lock guards it. */
 struct sgc_front {
     union {
-        uint64_t word;          /* slots handed out since creation << 8 | n: one addition counts both; single writer, relaxed */
-        uint8_t n;              /* slots in the window */
+        uint64_t word; /* slots handed out since creation << 8 | n: one addition counts both; single writer, relaxed */
+        uint8_t n;     /* slots in the window */
     };
-    uint32_t limit;             /* free puts slots back into the window below this; 0 for the empty front and under debug */
+    uint32_t limit; /* free puts slots back into the window below this; 0 for the empty front and under debug */
     struct sgc_class *class_;
-    struct sgc_slab *current;   /* owned slab that the window is filled from; has free slots */
-    struct sgc_list partial;    /* other owned slabs with free slots */
+    struct sgc_slab *current; /* owned slab that the window is filled from; has free slots */
+    struct sgc_list partial;  /* other owned slabs with free slots */
     uint32_t n_partial;
-    uint8_t idle;               /* on class->idle_fronts (class lock) */
-    uint8_t torn;               /* left behind by a fork, not yet put in order (class lock; fork.c) */
-    uint64_t n_taken, n_returned; /* slots from slabs to the window, and back to slabs: live = sum(taken) - sum(n) - sum(returned); single writer, relaxed */
-    uint64_t polled;            /* n_taken when the pacer last looked */
-    uint64_t reserved_until;    /* slabs are kept until so many were handed out (sgc_front_reserve) */
-    struct sgc_list link;       /* class->fronts or class->idle_fronts (class lock) */
+    uint8_t idle;                 /* on class->idle_fronts (class lock) */
+    uint8_t torn;                 /* left behind by a fork, not yet put in order (class lock; fork.c) */
+    uint64_t n_taken, n_returned; /* slots from slabs to the window, and back to slabs: live = sum(taken) - sum(n) -
+                                     sum(returned); single writer, relaxed */
+    uint64_t polled;              /* n_taken when the pacer last looked */
+    uint64_t reserved_until;      /* slabs are kept until so many were handed out (sgc_front_reserve) */
+    struct sgc_list link;         /* class->fronts or class->idle_fronts (class lock) */
     struct sgc_thread *thread;
     void *slots[SGC_WINDOW_SLOTS] __attribute__((aligned(64)));
     void *away[SGC_WINDOW_SLOTS]; /* slots on their way to slabs of other owners; entries go to NULL as they leave */
     uint32_t n_away;
-    struct sgc_slab *remote_head __attribute__((aligned(64))); /* stack of slabs with remote frees: pushed by others, taken whole (remote.c) */
-    uint32_t n_whole;           /* slabs on it of which every slot was freed; a hint; atomic */
+    struct sgc_slab *remote_head
+        __attribute__((aligned(64))); /* stack of slabs with remote frees: pushed by others, taken whole (remote.c) */
+    uint32_t n_whole;                 /* slabs on it of which every slot was freed; a hint; atomic */
 } __attribute__((aligned(64)));
 
 struct sgc_class {
-    uint32_t index;             /* into sgc_context.fronts; 0 is no class's */
-    uint32_t slot_bytes;        /* 0: the class of large objects */
-    uint32_t object_bytes;      /* usable: slot less redzone; 0 for large objects (see sgc_slab.large_bytes) */
+    uint32_t index;        /* into sgc_context.fronts; 0 is no class's */
+    uint32_t slot_bytes;   /* 0: the class of large objects */
+    uint32_t object_bytes; /* usable: slot less redzone; 0 for large objects (see sgc_slab.large_bytes) */
     uint32_t n_slots;
     struct sgc_cache *cache;
-    uint32_t window_slots;      /* window of its fronts: at most a slab's worth */
-    uint32_t n_keep;            /* empty slabs kept in the depot */
-    uint64_t slot_words;        /* bit w: word w of slot_mask is not 0 */
+    uint32_t window_slots; /* window of its fronts: at most a slab's worth */
+    uint32_t n_keep;       /* empty slabs kept in the depot */
+    uint64_t slot_words;   /* bit w: word w of slot_mask is not 0 */
     uint64_t slot_mask[SGC_SLAB_WORDS];
-    struct sgc_lock lock;       /* rank CACHE: lists below, unowned slabs, idle fronts */
+    struct sgc_lock lock; /* rank CACHE: lists below, unowned slabs, idle fronts */
     struct sgc_list all, partial, fronts, idle_fronts;
-    struct sgc_list fresh;      /* slabs and large objects allocated from since the last sweep */
-    struct sgc_slab *empty;     /* the depot: a few empty slabs kept, linked by remote_next */
-    uint32_t n_empty, n_slabs;  /* n_slabs: read by others, relaxed */
-    uint32_t n_torn;            /* fronts of threads that a fork left behind (fork.c) */
-    uint32_t inexact;           /* their counters may be off by a window: set right at the next flush */
-    uint64_t large_slab_bytes;  /* large class: memory of its runs */
-    uint64_t large_live_bytes;  /* large class: object bytes of its live objects */
+    struct sgc_list fresh;                    /* slabs and large objects allocated from since the last sweep */
+    struct sgc_slab *empty;                   /* the depot: a few empty slabs kept, linked by remote_next */
+    uint32_t n_empty, n_slabs;                /* n_slabs: read by others, relaxed */
+    uint32_t n_torn;                          /* fronts of threads that a fork left behind (fork.c) */
+    uint32_t inexact;                         /* their counters may be off by a window: set right at the next flush */
+    uint64_t large_slab_bytes;                /* large class: memory of its runs */
+    uint64_t large_live_bytes;                /* large class: object bytes of its live objects */
     uint64_t n_large_taken, n_large_returned; /* atomic */
-    uint64_t n_returned;        /* slots given back by threads without a front; atomic */
+    uint64_t n_returned;                      /* slots given back by threads without a front; atomic */
     struct sgc_slab *remote_head __attribute__((aligned(64))); /* as a front's, for slabs without an owner */
     uint32_t n_whole;
 };
 
 struct sgc_cache {
     /* Read by the fast paths of the bare cache. */
-    struct sgc_class *fast_class; /* classes[0] where frees need no more than the window: fixed size, no debug; else a class without slabs */
-    uint32_t fast_index;        /* its index; 0, whose window is always empty, where allocations need more */
-    uint8_t mixed;              /* atomic: managed objects were made here too (sgc_cache_mix) */
-    uint8_t managed_manual;     /* heap layer: type is manual, or the heap's strategy is the built-in one */
-    uint8_t new_state;          /* heap layer: state byte of new objects */
+    struct sgc_class *fast_class; /* classes[0] where frees need no more than the window: fixed size, no debug; else a
+                                     class without slabs */
+    uint32_t fast_index;          /* its index; 0, whose window is always empty, where allocations need more */
+    uint8_t mixed;                /* atomic: managed objects were made here too (sgc_cache_mix) */
+    uint8_t managed_manual;       /* heap layer: type is manual, or the heap's strategy is the built-in one */
+    uint8_t new_state;            /* heap layer: state byte of new objects */
     uint8_t has_references;
     uint8_t variable;
-    uint8_t special;            /* heap layer: a new object needs more than zeroing: ctor, finalizer, debug, immortal */
-    uint32_t first_index;       /* heap layer: classes[0]->index, spares the allocation path a load */
-    uint32_t kinds;             /* metadata to commit for its slabs */
-    uint32_t debug;             /* enum sgc_debug */
+    uint8_t special;      /* heap layer: a new object needs more than zeroing: ctor, finalizer, debug, immortal */
+    uint32_t first_index; /* heap layer: classes[0]->index, spares the allocation path a load */
+    uint32_t kinds;       /* metadata to commit for its slabs */
+    uint32_t debug;       /* enum sgc_debug */
     const struct sgc_type *type;
-    struct sgc_heap *heap;      /* opaque here */
-    void *strategy;             /* heap layer: what dispatches decrements and stores */
+    struct sgc_heap *heap; /* opaque here */
+    void *strategy;        /* heap layer: what dispatches decrements and stores */
     struct sgc_budget *budget;
-    uint32_t n_classes;         /* classes[0] serves a fixed-size type, and a variable-size one without tail; never NULL */
-    uint32_t first_size_class;  /* variable: classes[i] is size class first_size_class + i; made on first use, atomic */
+    uint32_t n_classes; /* classes[0] serves a fixed-size type, and a variable-size one without tail; never NULL */
+    uint32_t first_size_class; /* variable: classes[i] is size class first_size_class + i; made on first use, atomic */
     struct sgc_class *classes[SGC_CLASSES_PER_CACHE];
-    struct sgc_class *large;    /* created on first use; atomic; the same as classes[0] where every object is large */
-    struct sgc_list heap_link;  /* heap layer: list of the heap's caches */
-    struct sgc_list link;       /* registry of the process (lock CACHES) */
+    struct sgc_class *large;   /* created on first use; atomic; the same as classes[0] where every object is large */
+    struct sgc_list heap_link; /* heap layer: list of the heap's caches */
+    struct sgc_list link;      /* registry of the process (lock CACHES) */
     char name[64];
 };
 
@@ -103,25 +111,30 @@ struct sgc_cache_config { /* from the config sections that match the cache's nam
     uint32_t debug;
 };
 
-/* Creates and destroys; checks the type (name, size, alignment, runs inside the object: EINVAL with a message). init/fini of no global state. */
-struct sgc_cache *sgc_cache_make(struct sgc_heap *heap, const struct sgc_type *type, const struct sgc_cache_config *config, struct sgc_budget *budget,
-                                 uint32_t kinds, struct sgc_error *error);
+/* Creates and destroys; checks the type (name, size, alignment, runs inside the object: EINVAL with a message).
+ * init/fini of no global state. */
+struct sgc_cache *sgc_cache_make(struct sgc_heap *heap, const struct sgc_type *type,
+                                 const struct sgc_cache_config *config, struct sgc_budget *budget, uint32_t kinds,
+                                 struct sgc_error *error);
 /* Frees everything, live or not; runs dtors on constructed slots. No thread uses the cache. */
 void sgc_cache_unmake(struct sgc_cache *cache);
-/* Text for people: the first leaks (id, size, site), at most max_lines lines. At a stop or with no other user. Returns the number live. */
+/* Text for people: the first leaks (id, size, site), at most max_lines lines. At a stop or with no other user. Returns
+ * the number live. */
 size_t sgc_cache_describe_live(struct sgc_cache *cache, char *out, size_t out_bytes, unsigned max_lines);
 
-/* Class for a tail of n elements: NULL for a large object (*bytes says how large), and with *bytes = 0 on overflow (errno EOVERFLOW) or when the OS refuses
- * memory for a class not used before (errno ENOMEM). A class of large objects (fixed-size type beyond half a slab) works like others: its window is always
- * empty, refill makes the object. */
+/* Class for a tail of n elements: NULL for a large object (*bytes says how large), and with *bytes = 0 on overflow
+ * (errno EOVERFLOW) or when the OS refuses memory for a class not used before (errno ENOMEM). A class of large objects
+ * (fixed-size type beyond half a slab) works like others: its window is always empty, refill makes the object. */
 struct sgc_class *sgc_class_for(struct sgc_cache *cache, size_t n, size_t *bytes);
 
-/* A bare cache is about to have its first managed object (sgc_new): from now on sgc_cache_free looks at each object's count. Idempotent, any thread. The heap layer sets the hook
- * that ends a managed object freed by hand: weak references cleared, count and state 0. */
+/* A bare cache is about to have its first managed object (sgc_new): from now on sgc_cache_free looks at each object's
+ * count. Idempotent, any thread. The heap layer sets the hook that ends a managed object freed by hand: weak references
+ * cleared, count and state 0. */
 void sgc_cache_mix(struct sgc_cache *cache);
 extern void (*sgc_cache_end_managed)(void *object);
 
-/* Thread side. attach: allocates the fronts table of the calling thread, all sgc_front_none: 0 or -ENOMEM. detach: gives every window back, idles the fronts. */
+/* Thread side. attach: allocates the fronts table of the calling thread, all sgc_front_none: 0 or -ENOMEM. detach:
+ * gives every window back, idles the fronts. */
 int sgc_fronts_attach(struct sgc_context *context, struct sgc_thread *thread);
 void sgc_fronts_detach(struct sgc_context *context);
 
@@ -147,27 +160,32 @@ static inline struct sgc_front *sgc_front_of(const struct sgc_class *class_)
 {
     return sgc_context_.fronts[class_->index];
 }
-/* Fills the window with up to n slots (creating the front on first use) and pops one. NULL: the OS or budget refuses. Charges whole slabs to the budget. */
+/* Fills the window with up to n slots (creating the front on first use) and pops one. NULL: the OS or budget refuses.
+ * Charges whole slabs to the budget. */
 void *sgc_front_refill(struct sgc_class *class_);
 /* Makes the window (and what is behind it) able to serve n pops without new memory: 0 or -ENOMEM. */
 int sgc_front_reserve(struct sgc_class *class_, size_t n);
 /* A large object of the given bytes, on its own run. Zero memory. */
 void *sgc_large_alloc(struct sgc_cache *cache, size_t bytes);
 
-/* Frees a slot (any class, large too) from any thread: into the calling thread's window if there is room, else to its slab. The caller has checked it. */
+/* Frees a slot (any class, large too) from any thread: into the calling thread's window if there is room, else to its
+ * slab. The caller has checked it. */
 void sgc_slot_free(void *object);
-/* Frees the masked slots of one word of a slab. At a stop, or from any thread. Under debug it calls sgc_debug_on_free for slots for which nobody did. */
+/* Frees the masked slots of one word of a slab. At a stop, or from any thread. Under debug it calls sgc_debug_on_free
+ * for slots for which nobody did. */
 void sgc_slab_free_mask(struct sgc_slab *slab, unsigned word, uint64_t mask);
 
-/* Debug hooks, called when cache->debug != 0: on_alloc checks poison, sets redzone and track; on_free checks redzone, double free (panics), poisons. */
+/* Debug hooks, called when cache->debug != 0: on_alloc checks poison, sets redzone and track; on_free checks redzone,
+ * double free (panics), poisons. */
 void sgc_debug_on_alloc(struct sgc_cache *cache, void *object, size_t bytes, const void *site);
 void sgc_debug_on_free(struct sgc_cache *cache, void *object, const void *site);
 /* First violated redzone or poison byte in the cache: 0 or -EUCLEAN. At a stop. */
 int sgc_debug_verify(struct sgc_cache *cache, struct sgc_error *error);
 
-/* At a stop (or with no other user). flush: empties all windows into slabs, takes over remote frees. used_words: live slots of a slab after flush.
- * relist: after sgc_slab_free_mask at a stop, puts slabs into the right lists and returns surplus empty ones. fresh: detaches and returns the list (by
- * fresh_next) of slabs allocated from since the last call, flags cleared. */
+/* At a stop (or with no other user). flush: empties all windows into slabs, takes over remote frees. used_words: live
+ * slots of a slab after flush. relist: after sgc_slab_free_mask at a stop, puts slabs into the right lists and returns
+ * surplus empty ones. fresh: detaches and returns the list (by fresh_next) of slabs allocated from since the last call,
+ * flags cleared. */
 void sgc_cache_flush(struct sgc_cache *cache);
 void sgc_slab_used_words(const struct sgc_slab *slab, uint64_t out[SGC_SLAB_WORDS]);
 void sgc_cache_relist(struct sgc_cache *cache);
@@ -180,12 +198,14 @@ uint64_t sgc_cache_n_allocated(struct sgc_cache *cache);
 /* Lists, owners, bitmaps, counters: 0 or -EUCLEAN naming the first violation. At a stop after flush. */
 int sgc_cache_verify(struct sgc_cache *cache, struct sgc_error *error);
 
-/* Panics with fixed text unless object is the start of a slot in use by some cache. `what` names the call: "WHAT: foreign pointer 0x...",
- * "WHAT: interior pointer 0x... into cache NAME", "WHAT: object 0x... of cache NAME is free". Returns its slab. */
+/* Panics with fixed text unless object is the start of a slot in use by some cache. `what` names the call: "WHAT:
+ * foreign pointer 0x...", "WHAT: interior pointer 0x... into cache NAME", "WHAT: object 0x... of cache NAME is free".
+ * Returns its slab. */
 struct sgc_slab *sgc_slot_check(const void *object, const char *what);
 
-/* Fork: locks of every cache of the process in a fixed order (registry, then classes). In the child the fronts of the other threads are put in order by whoever
- * uses their classes next; nobody calls sgc_fronts_detach for those threads. */
+/* Fork: locks of every cache of the process in a fixed order (registry, then classes). In the child the fronts of the
+ * other threads are put in order by whoever uses their classes next; nobody calls sgc_fronts_detach for those threads.
+ */
 void sgc_cache_before_fork(void);
 void sgc_cache_after_fork(int in_child);
 

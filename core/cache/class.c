@@ -1,9 +1,10 @@
 /* class.c - size classes: their slot sizes, their numbers, making and finding them.
  * Called by make.c, by allocation of variable-size types, and by whoever visits all classes of a cache.
- * Size classes: multiples of 16 up to 128, then four steps to a doubling up to 4 KiB (a slot is at most 25% larger than the object), then the sizes
- *   of which 14, 12, 10, ... 2 fit a slab, so that little of the slab is left over.
+ * Size classes: multiples of 16 up to 128, then four steps to a doubling up to 4 KiB (a slot is at most 25% larger
+ *   than the object), then the sizes of which 14, 12, 10, ... 2 fit a slab, so that little of the slab is left over.
  * Invariant: an index belongs to at most one class; index 0 to none. A class lives as long as its cache.
- * Lock: registry (CACHES) for indexes and for making classes; a class pointer in a cache is published by a release store. */
+ * Lock: registry (CACHES) for indexes and for making classes; a class pointer in a cache is published by a release
+ *   store. */
 #include "core/cache/internal.h"
 #include "core/os/meta.h"
 
@@ -20,7 +21,8 @@ static uint64_t index_used[SGC_MAX_CLASSES / 64] = {1}; /* index 0 is no class's
 static const uint16_t coarse_bytes[] = {4672, 5456, 6544, 8192, 9360, 10912, 13104, 16384, 21840, 32768};
 #define N_LINEAR 8 /* 16 .. 128 */
 #define N_FINE 20  /* 160 .. 4096 */
-_Static_assert(N_LINEAR + N_FINE + sizeof(coarse_bytes) / sizeof(coarse_bytes[0]) == SGC_N_SIZE_CLASSES, "number of size classes");
+_Static_assert(N_LINEAR + N_FINE + sizeof(coarse_bytes) / sizeof(coarse_bytes[0]) == SGC_N_SIZE_CLASSES,
+               "number of size classes");
 _Static_assert(SGC_N_SIZE_CLASSES <= SGC_CLASSES_PER_CACHE, "they fit a cache");
 
 uint32_t sgc_size_class_bytes(unsigned n)
@@ -117,8 +119,10 @@ static SGC_COLD struct sgc_class *class_make(struct sgc_cache *cache, unsigned n
     struct sgc_class **place = &cache->classes[n - cache->first_size_class];
     if (!*place) {
         const uint32_t align = cache->type->align_bytes ? cache->type->align_bytes : SGC_GRANULE_BYTES;
-        const uint32_t slot_bytes = (uint32_t)sgc_round_up(sgc_size_class_bytes(n), align < SGC_GRANULE_BYTES ? SGC_GRANULE_BYTES : align);
-        struct sgc_class *class_ = sgc_class_create(cache, slot_bytes, slot_bytes - (uint32_t)sgc_cache_redzone_bytes(cache));
+        const uint32_t slot_bytes =
+            (uint32_t)sgc_round_up(sgc_size_class_bytes(n), align < SGC_GRANULE_BYTES ? SGC_GRANULE_BYTES : align);
+        struct sgc_class *class_ =
+            sgc_class_create(cache, slot_bytes, slot_bytes - (uint32_t)sgc_cache_redzone_bytes(cache));
         if (class_)
             __atomic_store_n(place, class_, __ATOMIC_RELEASE); /* pairs with the acquire in sgc_class_for */
         else

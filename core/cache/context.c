@@ -1,10 +1,10 @@
 /* context.c - the thread's context, and the tables that lead from a class index to the thread's front.
  * Called by the heap layer when a thread attaches and ends, by class.c when a class goes, by fork.c.
- * A table has an entry for every class the process can have, so that the fast path needs no bounds check; entries of classes that the
- *   thread never used lead to sgc_front_none, whose window is empty for ever.
+ * A table has an entry for every class the process can have, so that the fast path needs no bounds check; entries of
+ *   classes that the thread never used lead to sgc_front_none, whose window is empty for ever.
  * Invariant: a table in the pool has all entries at sgc_front_none; tables of attached threads are on `attached`.
- * Lock: registry (CACHES) for both lists and for entries that other threads clear; a thread sets its own entries without a lock, as a class
- *   cannot go while it is used. */
+ * Lock: registry (CACHES) for both lists and for entries that other threads clear; a thread sets its own entries
+ *   without a lock, as a class cannot go while it is used. */
 #include "core/cache/call.h"
 #include "core/cache/internal.h"
 #include "core/os/meta.h"
@@ -15,7 +15,8 @@ uint32_t sgc_stop_flag;
 void (*sgc_call_wait)(struct sgc_context *context);
 __thread struct sgc_context sgc_context_ __attribute__((tls_model("initial-exec")));
 
-struct sgc_front sgc_front_none = {.partial = {&sgc_front_none.partial, &sgc_front_none.partial}, .link = {&sgc_front_none.link, &sgc_front_none.link}};
+struct sgc_front sgc_front_none = {.partial = {&sgc_front_none.partial, &sgc_front_none.partial},
+                                   .link = {&sgc_front_none.link, &sgc_front_none.link}};
 
 #define POOL_TABLES 64 /* 2 MiB at most: threads that come and go need no mapping of their own */
 

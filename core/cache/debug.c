@@ -1,9 +1,11 @@
-/* debug.c - what debug=redzone, poison and track add to a cache. Called by slow paths only: a cache with any of them has no fast path and no windows
+/* debug.c - what debug=redzone, poison and track add to a cache. Called by slow paths only: a cache with any of them
+ *   has no fast path and no windows
  * to free into.
- * redzone: bytes behind the object hold a pattern, checked when it is freed. poison: free slots hold a pattern, checked when they are handed out
- *   (types with a ctor keep their constructed state instead). track: the address of the caller who allocated or freed the object last.
- * Invariant: the TRACK bit of a slot is set exactly while it is handed out by on_alloc; so a double free is seen even in a window, and a slot whose bit is
- *   still set when it is freed by mask gets its checks there.
+ * redzone: bytes behind the object hold a pattern, checked when it is freed. poison: free slots hold a pattern,
+ *   checked when they are handed out (types with a ctor keep their constructed state instead). track: the address of
+ *   the caller who allocated or freed the object last.
+ * Invariant: the TRACK bit of a slot is set exactly while it is handed out by on_alloc; so a double free is seen even
+ *   in a window, and a slot whose bit is still set when it is freed by mask gets its checks there.
  * Both patterns are odd in every byte: where a reference is expected they read as immediates.
  * Locks: none; TRACK words are shared by slots of several threads and change atomically. */
 #include "core/cache/internal.h"
@@ -59,20 +61,23 @@ static bool is_handed_out(const struct sgc_slab *slab, const void *object)
 static void site_record(const struct sgc_cache *cache, const void *object, const void *site)
 {
     if (cache->debug & SGC_DEBUG_TRACK)
-        __atomic_store_n(&sgc_arena.site_bias[(uintptr_t)object >> SGC_GRANULE_SHIFT], (uint64_t)(uintptr_t)site, __ATOMIC_RELAXED);
+        __atomic_store_n(&sgc_arena.site_bias[(uintptr_t)object >> SGC_GRANULE_SHIFT], (uint64_t)(uintptr_t)site,
+                         __ATOMIC_RELAXED);
 }
 
 size_t sgc_debug_site_text(const struct sgc_slab *slab, const void *object, char *out, size_t out_bytes)
 {
     if (!(slab->class_->cache->debug & SGC_DEBUG_TRACK))
         return 0;
-    const uintptr_t site = (uintptr_t)__atomic_load_n(&sgc_arena.site_bias[(uintptr_t)object >> SGC_GRANULE_SHIFT], __ATOMIC_RELAXED);
+    const uintptr_t site =
+        (uintptr_t)__atomic_load_n(&sgc_arena.site_bias[(uintptr_t)object >> SGC_GRANULE_SHIFT], __ATOMIC_RELAXED);
     Dl_info info;
     int n;
     if (!site)
         n = snprintf(out, out_bytes, "core");
     else if (dladdr((void *)site, &info) && info.dli_fname)
-        n = snprintf(out, out_bytes, "%s+0x%zx", strrchr(info.dli_fname, '/') ? strrchr(info.dli_fname, '/') + 1 : info.dli_fname,
+        n = snprintf(out, out_bytes, "%s+0x%zx",
+                     strrchr(info.dli_fname, '/') ? strrchr(info.dli_fname, '/') + 1 : info.dli_fname,
                      (size_t)(site - (uintptr_t)info.dli_fbase));
     else
         n = snprintf(out, out_bytes, "0x%zx", (size_t)site);
@@ -93,8 +98,8 @@ static void alloc_check_poison(const struct sgc_cache *cache, const struct exten
 {
     const ptrdiff_t broken = pattern_find_break(extent->object, extent->object_bytes, POISON_BYTE);
     if (broken >= 0)
-        sgc_panic("write after free: byte %td of free object %p in cache %s is 0x%02x", broken, (void *)extent->object, cache->name,
-                  extent->object[broken]);
+        sgc_panic("write after free: byte %td of free object %p in cache %s is 0x%02x", broken, (void *)extent->object,
+                  cache->name, extent->object[broken]);
 }
 
 void sgc_debug_on_alloc(struct sgc_cache *cache, void *object, size_t bytes, const void *site)
@@ -113,13 +118,16 @@ void sgc_debug_on_alloc(struct sgc_cache *cache, void *object, size_t bytes, con
 
 static void free_check_redzone(const struct sgc_cache *cache, const struct extent *extent)
 {
-    const ptrdiff_t broken = pattern_find_break(extent->object + extent->object_bytes, extent->slot_bytes - extent->object_bytes, REDZONE_BYTE);
+    const ptrdiff_t broken = pattern_find_break(extent->object + extent->object_bytes,
+                                                extent->slot_bytes - extent->object_bytes, REDZONE_BYTE);
     if (broken >= 0)
-        sgc_panic("overflow: byte %td behind object %p (%zu bytes) in cache %s is 0x%02x", broken, (void *)extent->object, extent->object_bytes,
-                  cache->name, extent->object[extent->object_bytes + (size_t)broken]);
+        sgc_panic("overflow: byte %td behind object %p (%zu bytes) in cache %s is 0x%02x", broken,
+                  (void *)extent->object, extent->object_bytes, cache->name,
+                  extent->object[extent->object_bytes + (size_t)broken]);
 }
 
-static SGC_COLD _Noreturn void free_panic_double(const struct sgc_cache *cache, const struct sgc_slab *slab, const void *object)
+static SGC_COLD _Noreturn void free_panic_double(const struct sgc_cache *cache, const struct sgc_slab *slab,
+                                                 const void *object)
 {
     char site[128];
     if (sgc_debug_site_text(slab, object, site, sizeof(site)))
@@ -158,14 +166,16 @@ static int slot_verify(const struct sgc_slab *slab, void *object, bool is_free, 
     const struct extent extent = extent_of(slab, object);
     ptrdiff_t broken = -1;
     if (is_handed_out(slab, object) && cache->debug & SGC_DEBUG_REDZONE)
-        broken = pattern_find_break(extent.object + extent.object_bytes, extent.slot_bytes - extent.object_bytes, REDZONE_BYTE);
+        broken = pattern_find_break(extent.object + extent.object_bytes, extent.slot_bytes - extent.object_bytes,
+                                    REDZONE_BYTE);
     if (broken >= 0)
-        return sgc_error_set(error, -EUCLEAN, "cache %s: byte %td behind object %p (%zu bytes) was overwritten", cache->name, broken, object,
-                             extent.object_bytes);
+        return sgc_error_set(error, -EUCLEAN, "cache %s: byte %td behind object %p (%zu bytes) was overwritten",
+                             cache->name, broken, object, extent.object_bytes);
     if (!is_handed_out(slab, object) && is_free && poisons(cache))
         broken = pattern_find_break(extent.object, extent.object_bytes, POISON_BYTE);
     if (broken >= 0)
-        return sgc_error_set(error, -EUCLEAN, "cache %s: byte %td of free object %p was overwritten", cache->name, broken, object);
+        return sgc_error_set(error, -EUCLEAN, "cache %s: byte %td of free object %p was overwritten", cache->name,
+                             broken, object);
     return 0;
 }
 
@@ -185,7 +195,8 @@ static void slab_verify(void *arg, struct sgc_slab *slab)
             const uint64_t bit = left & -left;
             if (slab->slot_bytes && !(used[word] & bit))
                 sgc_asan_unpoison_mask(slab, word, bit);
-            verify->rc = slot_verify(slab, slab_object(slab, word, sgc_ctz64(left)), !(used[word] & bit), verify->error);
+            verify->rc =
+                slot_verify(slab, slab_object(slab, word, sgc_ctz64(left)), !(used[word] & bit), verify->error);
             if (slab->slot_bytes && !(used[word] & bit))
                 sgc_asan_poison_mask(slab, word, bit);
         }

@@ -1,10 +1,13 @@
 /* depot.c - slabs on their way between fronts, their class and the arena.
- * Called by front.c when a front has no free slots left (acquire) or a slab without live slots (retire), by stop.c and shrink.
- * Order in which a front is served: the class's shared slabs, slabs of idle fronts, the depot, slabs that others freed wholly in fronts
- *   which do not look (remote.c), and only then a new slab.
- * Invariant: every slab of the class is on class->all from before its first slot is taken until after its last is free; `listed`
- *   says on which other list it is; an unowned slab is partial or in the depot, or full and waiting for its first remote free.
- * Lock: the class's, for all lists of the class, unowned slabs and idle fronts. Ctors, dtors and the arena are called without it. */
+ * Called by front.c when a front has no free slots left (acquire) or a slab without live slots (retire), by stop.c
+ *   and shrink.
+ * Order in which a front is served: the class's shared slabs, slabs of idle fronts, the depot, slabs that others
+ *   freed wholly in fronts which do not look (remote.c), and only then a new slab.
+ * Invariant: every slab of the class is on class->all from before its first slot is taken until after its last is
+ *   free; `listed` says on which other list it is; an unowned slab is partial or in the depot, or full and waiting
+ *   for its first remote free.
+ * Lock: the class's, for all lists of the class, unowned slabs and idle fronts. Ctors, dtors and the arena are called
+ *   without it. */
 #include "core/cache/internal.h"
 
 #include <errno.h>

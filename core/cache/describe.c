@@ -17,8 +17,9 @@ static void describe_object(struct describe *describe, const struct sgc_slab *sl
     const size_t bytes = slab->slot_bytes ? slab->class_->object_bytes : slab->large_bytes;
     const bool has_site = sgc_debug_site_text(slab, object, site, sizeof(site)) > 0;
     const size_t room = describe->out_bytes - describe->length;
-    const int n = snprintf(describe->out + describe->length, room, "%s  object %p, %zu bytes%s%s", describe->n_lines ? "\n" : "", object, bytes,
-                           has_site ? ", allocated at " : "", has_site ? site : "");
+    const int n =
+        snprintf(describe->out + describe->length, room, "%s  object %p, %zu bytes%s%s", describe->n_lines ? "\n" : "",
+                 object, bytes, has_site ? ", allocated at " : "", has_site ? site : "");
     if (n < 0 || (size_t)n >= room) {
         describe->out[describe->length] = '\0'; /* whole lines only */
         describe->max_lines = describe->n_lines;

@@ -1,11 +1,14 @@
 /* fork.c - caches in a forked child. Called by the heap layer's fork handlers; fork() does not stop threads.
- * Before: the registry and every class are locked, so lists that need a lock are whole. The other threads' fronts are as they were at some instruction:
- *   the order of writes in front.c makes sure that each slot is found in the window, in `away`, or in its slab (or in two of them, which is why
- *   bits are or-ed here), but for the slots of one word that are on their way into or out of a REMOTE word: those are lost to the child, as
- *   is a slab that was on its way from or to the arena.
- * In the child such a front is torn: it goes to idle_fronts as it is, and whoever locks the class next puts it in order. A slab that another thread
- *   was announcing may have n_owed > 0 for ever: it stays in use and never leaves the class. At most one per dead thread.
- * Counters of torn fronts may be off by a window; n_live is made exact again at the next flush of a stop (sgc_class_recount). */
+ * Before: the registry and every class are locked, so lists that need a lock are whole. The other threads' fronts are
+ *   as they were at some instruction: the order of writes in front.c makes sure that each slot is found in the
+ *   window, in `away`, or in its slab (or in two of them, which is why bits are or-ed here), but for the slots of one
+ *   word that are on their way into or out of a REMOTE word: those are lost to the child, as is a slab that was on
+ *   its way from or to the arena.
+ * In the child such a front is torn: it goes to idle_fronts as it is, and whoever locks the class next puts it in
+ *   order. A slab that another thread was announcing may have n_owed > 0 for ever: it stays in use and never leaves
+ *   the class. At most one per dead thread.
+ * Counters of torn fronts may be off by a window; n_live is made exact again at the next flush of a stop
+ *   (sgc_class_recount). */
 #include "core/cache/internal.h"
 
 static void cache_each_class_locked(void (*visit)(struct sgc_class *class_, void *arg), void *arg)
@@ -100,7 +103,8 @@ static void front_relist(struct sgc_front *front)
         slab->free_words = 0;
         for (unsigned i = 0; i < SGC_SLAB_WORDS; i++) {
             uint64_t *free_word = sgc_slab_words(slab, SGC_KIND_FREE) + i;
-            word_store(free_word, *free_word & ~word_load(sgc_slab_words(slab, SGC_KIND_REMOTE) + i)); /* a take-over was cut short */
+            word_store(free_word, *free_word & ~word_load(sgc_slab_words(slab, SGC_KIND_REMOTE) +
+                                                          i)); /* a take-over was cut short */
             slab->n_free += sgc_popcount64(*free_word);
             slab->free_words |= (uint64_t)(*free_word != 0) << i;
         }

@@ -1,11 +1,14 @@
 /* front.c - one thread's share of a class: the window of slots at hand, and the slabs behind it.
  * Called by the allocation paths of this layer and of the heap layer. No lock on any path of this file but adoption.
- * The window is a stack: what was freed last is handed out first. Refill and flush move half a window, so that neither a run of allocations nor a run
- *   of frees nor their alternation takes the slow path more than once in n/2 calls.
- * Invariants: a slot of the window has its FREE and REMOTE bits clear, as live slots have; `current` has free slots; slabs of the partial list
- *   have free slots and this front as owner; all other slabs of this owner are full, as far as it knows.
- * Fork: another thread of the process may be anywhere in here when the program forks, and the child reads what it left (fork.c). So a slot enters
- *   the window before its FREE bit is cleared, and leaves it after the bit is set; slots on their way to other owners' slabs are in `away`. */
+ * The window is a stack: what was freed last is handed out first. Refill and flush move half a window, so that
+ *   neither a run of allocations nor a run of frees nor their alternation takes the slow path more than once in n/2
+ *   calls.
+ * Invariants: a slot of the window has its FREE and REMOTE bits clear, as live slots have; `current` has free slots;
+ *   slabs of the partial list have free slots and this front as owner; all other slabs of this owner are full, as far
+ *   as it knows.
+ * Fork: another thread of the process may be anywhere in here when the program forks, and the child reads what it
+ *   left (fork.c). So a slot enters the window before its FREE bit is cleared, and leaves it after the bit is set;
+ *   slots on their way to other owners' slabs are in `away`. */
 #include "core/cache/internal.h"
 #include "core/os/meta.h"
 
@@ -14,7 +17,8 @@
 
 _Noreturn void sgc_panic_double_free(const struct sgc_slab *slab, unsigned word, uint64_t mask)
 {
-    sgc_panic("double free of object %p in cache %s", slab_object(slab, word, sgc_ctz64(mask)), slab->class_->cache->name);
+    sgc_panic("double free of object %p in cache %s", slab_object(slab, word, sgc_ctz64(mask)),
+              slab->class_->cache->name);
 }
 
 /* ---- the front of the calling thread ---- */
@@ -103,8 +107,8 @@ static uint64_t lowest_bits(uint64_t bits, unsigned n)
     return bits & ~rest;
 }
 
-/* Writes the first n free slots of the slab, which has as many, below `end`, so that the lowest address is nearest to it; their bits go to taken. Returns the
- * number of words. */
+/* Writes the first n free slots of the slab, which has as many, below `end`, so that the lowest address is nearest to
+ * it; their bits go to taken. Returns the number of words. */
 static unsigned slab_read_free(struct sgc_slab *slab, void **end, unsigned n, struct word_mask taken[SGC_SLAB_WORDS])
 {
     const uint64_t *words = sgc_slab_words(slab, SGC_KIND_FREE);
@@ -232,7 +236,8 @@ int sgc_front_reserve(struct sgc_class *class_, size_t n)
 
 /* ---- from the window, or past it, to slabs ---- */
 
-/* The slab is the front's. True: no slot of it is live any more; the caller retires it once no slot of it is in the window. */
+/* The slab is the front's. True: no slot of it is live any more; the caller retires it once no slot of it is in the
+ * window. */
 static bool local_free(struct sgc_front *front, struct sgc_slab *slab, unsigned word, uint64_t mask)
 {
     uint64_t *free_words = sgc_slab_words(slab, SGC_KIND_FREE);
@@ -272,7 +277,8 @@ static void flush_away(struct sgc_front *front)
         uint64_t mask = 0;
         for (; i < front->n_away && (uintptr_t)front->away[i] >> (SGC_GRANULE_SHIFT + 6) == key; i++) {
             mask |= UINT64_C(1) << (sgc_slab_granule(front->away[i]) % 64);
-            __atomic_store_n(&front->away[i], NULL, __ATOMIC_RELAXED); /* for fork.c: not here any more before it may be elsewhere */
+            __atomic_store_n(&front->away[i], NULL,
+                             __ATOMIC_RELAXED); /* for fork.c: not here any more before it may be elsewhere */
         }
         __atomic_signal_fence(__ATOMIC_SEQ_CST);
         sgc_remote_free(slab, sgc_slab_granule(first) / 64, mask);
@@ -299,7 +305,8 @@ void sgc_front_flush(struct sgc_front *front, unsigned n)
             whole[n_whole++] = slab;
     }
     front->n_away = n_away;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* for fork.c: a slot is in the window, in `away` or in its slab at every instruction */
+    __atomic_signal_fence(
+        __ATOMIC_SEQ_CST); /* for fork.c: a slot is in the window, in `away` or in its slab at every instruction */
     memmove(front->slots, front->slots + n, (front->n - n) * sizeof(front->slots[0]));
     window_grow(front, -(int)n);
     counter_add(&front->n_returned, n);
@@ -334,7 +341,8 @@ void sgc_slot_free(void *object)
     }
     const unsigned granule = sgc_slab_granule(object);
     const uint64_t bit = UINT64_C(1) << (granule % 64);
-    const uint64_t taken = word_load(sgc_slab_words(slab, SGC_KIND_FREE) + granule / 64) | word_load(sgc_slab_words(slab, SGC_KIND_REMOTE) + granule / 64);
+    const uint64_t taken = word_load(sgc_slab_words(slab, SGC_KIND_FREE) + granule / 64) |
+                           word_load(sgc_slab_words(slab, SGC_KIND_REMOTE) + granule / 64);
     if (sgc_unlikely(taken & bit))
         sgc_panic_double_free(slab, granule / 64, bit);
     struct sgc_front *front = sgc_likely(sgc_context_.fronts != NULL) ? sgc_front_of(class_) : &sgc_front_none;

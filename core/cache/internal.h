@@ -1,5 +1,6 @@
 /* internal.h - what the files of core/cache share: the life of slabs and fronts. Nobody else includes it.
- * Order of calls: alloc.c, bulk.c -> front.c -> depot.c, remote.c -> slab layer. Locks: registry (CACHES) < class (CACHE) < region. */
+ * Order of calls: alloc.c, bulk.c -> front.c -> depot.c, remote.c -> slab layer. Locks: registry (CACHES) < class
+ *   (CACHE) < region. */
 #ifndef SLABGC_CORE_CACHE_INTERNAL_H
 #define SLABGC_CORE_CACHE_INTERNAL_H
 
@@ -53,7 +54,8 @@ static inline void slab_remove_free(struct sgc_slab *slab, uint64_t *free_words,
     if (left == 0)
         slab->free_words &= ~(UINT64_C(1) << word);
 }
-static inline struct sgc_front *slab_owner(const struct sgc_slab *slab) /* pairs with slab_set_owner, and with the class lock */
+static inline struct sgc_front *
+slab_owner(const struct sgc_slab *slab) /* pairs with slab_set_owner, and with the class lock */
 {
     return __atomic_load_n(&slab->owner, __ATOMIC_ACQUIRE);
 }
@@ -66,75 +68,101 @@ static inline unsigned min_u32(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-/* class.c */
+/* ---- class.c ---- */
 #define SGC_N_SIZE_CLASSES 38
-extern struct sgc_class sgc_class_none; /* a class without slabs and with index 0 */
-struct sgc_class *sgc_class_create(struct sgc_cache *cache, uint32_t slot_bytes, uint32_t object_bytes); /* registry lock held; NULL: errno */
-void sgc_class_destroy(struct sgc_class *class_);                                                        /* slabs and fronts are gone */
-unsigned sgc_size_class_of(size_t bytes);  /* bytes <= half a slab */
-uint32_t sgc_size_class_bytes(unsigned n); /* slot size of size class n */
-struct sgc_class *sgc_class_large(struct sgc_cache *cache); /* made on first use; NULL: errno ENOMEM */
+/* A class without slabs and with index 0. */
+extern struct sgc_class sgc_class_none;
+/* Registry lock held. NULL with errno ENOMEM, or ENOSPC when all indexes are taken. */
+struct sgc_class *sgc_class_create(struct sgc_cache *cache, uint32_t slot_bytes, uint32_t object_bytes);
+/* Registry lock held. Its slabs are gone; frees its fronts and clears them from the threads' tables. */
+void sgc_class_destroy(struct sgc_class *class_);
+/* Number and slot size of a size class; bytes: at most half a slab. */
+unsigned sgc_size_class_of(size_t bytes);
+uint32_t sgc_size_class_bytes(unsigned n);
+/* The class of large objects, made on first use. NULL with errno ENOMEM. */
+struct sgc_class *sgc_class_large(struct sgc_cache *cache);
 /* Calls visit for each class made so far, the large one included. */
 void sgc_cache_each_class(struct sgc_cache *cache, void (*visit)(struct sgc_class *class_, void *arg), void *arg);
 
-/* make.c: the registry of the process; lock rank CACHES. */
+/* ---- make.c: the registry of the process; lock rank CACHES ---- */
 extern struct sgc_lock sgc_caches_lock;
 extern struct sgc_list sgc_caches;
 size_t sgc_cache_redzone_bytes(const struct sgc_cache *cache);
 
-/* context.c: fronts tables. Registry lock held. */
+/* ---- context.c: tables of fronts; registry lock held ---- */
 void sgc_fronts_forget_locked(struct sgc_class *class_);
 void sgc_fronts_after_fork_locked(void);
 
-/* front.c */
-struct sgc_front *sgc_front_get(struct sgc_class *class_); /* of the calling thread, made or adopted at need; NULL: the OS refuses memory */
-void sgc_front_idle(struct sgc_front *front);              /* gives the window back and makes the front adoptable; class lock not held */
-void sgc_front_free_mask(struct sgc_front *front, struct sgc_slab *slab, unsigned word, uint64_t mask); /* front may be NULL */
-void sgc_front_flush(struct sgc_front *front, unsigned n); /* the n oldest slots of the window to their slabs */
-void sgc_front_drain(struct sgc_front *front);             /* takes over what others freed in the caller's slabs */
-bool sgc_front_fill(struct sgc_front *front, unsigned n);  /* until the window has n slots; false: it is empty */
-void sgc_front_shrink(struct sgc_front *front);            /* gives back all it has to spare */
+/* ---- front.c ---- */
+/* The calling thread's front, made or adopted at need. NULL: the OS refuses memory. */
+struct sgc_front *sgc_front_get(struct sgc_class *class_);
+/* Gives the window back and makes the front adoptable. Class lock not held. */
+void sgc_front_idle(struct sgc_front *front);
+/* Frees slots of one word past the window. front: the calling thread's, or NULL when it has none. */
+void sgc_front_free_mask(struct sgc_front *front, struct sgc_slab *slab, unsigned word, uint64_t mask);
+/* The n oldest slots of the window go to their slabs. */
+void sgc_front_flush(struct sgc_front *front, unsigned n);
+/* Takes over what others freed in the front's slabs. */
+void sgc_front_drain(struct sgc_front *front);
+/* Fills the window up to n slots. False: it is empty. */
+bool sgc_front_fill(struct sgc_front *front, unsigned n);
+/* Gives back all that the front has to spare. Class lock not held. */
+void sgc_front_shrink(struct sgc_front *front);
 _Noreturn void sgc_panic_double_free(const struct sgc_slab *slab, unsigned word, uint64_t mask);
 
-/* depot.c: slabs between fronts, class and arena. */
-void sgc_class_lock(struct sgc_class *class_); /* also tidies up after a fork */
+/* ---- depot.c: slabs between fronts, class and arena ---- */
+/* The class's lock; after a fork its fronts are put in order first. */
+void sgc_class_lock(struct sgc_class *class_);
 void sgc_class_unlock(struct sgc_class *class_);
-struct sgc_slab *sgc_depot_acquire(struct sgc_front *front, bool may_grow); /* on front's partial list; NULL: none */
-struct sgc_slab *sgc_front_choose(struct sgc_front *front); /* takes a slab off front's partial list; NULL: it has none */
-void sgc_depot_retire(struct sgc_front *front, struct sgc_slab *slab); /* a slab on front's partial list with all slots free */
-void sgc_depot_put_locked(struct sgc_slab *slab, struct slab_surplus *surplus); /* all slots free, on no list */
-void sgc_depot_release(struct slab_surplus *surplus);                           /* class lock not held */
-size_t sgc_depot_shrink(struct sgc_class *class_);                              /* empties depot, idle fronts, shared slabs: slabs released */
-/* A run for a class, in the budget of its heap; at need from what other classes keep in stock. NULL with errno ENOMEM. No lock held from CACHES on. */
+/* Full -> partial list of front, or of the class (lock held) when NULL; and back. */
+void sgc_slab_list(struct sgc_slab *slab, struct sgc_front *front);
+void sgc_slab_unlist(struct sgc_slab *slab, struct sgc_front *front);
+/* Takes a slab off front's partial list. NULL: it has none. */
+struct sgc_slab *sgc_front_choose(struct sgc_front *front);
+/* Puts a slab with free slots on front's partial list. NULL: there is none, and may_grow did not help. */
+struct sgc_slab *sgc_depot_acquire(struct sgc_front *front, bool may_grow);
+/* Takes a slab with all slots free off front's partial list, unless the front should keep it. Class lock not held. */
+void sgc_depot_retire(struct sgc_front *front, struct sgc_slab *slab);
+/* A slab with all slots free, on no list: into the depot or to the surplus, which release destroys without the lock. */
+void sgc_depot_put_locked(struct sgc_slab *slab, struct slab_surplus *surplus);
+void sgc_depot_release(struct slab_surplus *surplus);
+/* Empties the depot, idle fronts and shared slabs of what has no live slot; slabs released. */
+size_t sgc_depot_shrink(struct sgc_class *class_);
+/* A run for a class, in the budget of its heap; at need from what other classes keep in stock. NULL with errno ENOMEM.
+ * No lock held from CACHES on. */
 struct sgc_slab *sgc_depot_run_alloc(const struct sgc_class *class_, size_t n_slabs, bool *reads_zero);
 void sgc_depot_mark_fresh(struct sgc_slab *slab);
-void sgc_slab_list(struct sgc_slab *slab, struct sgc_front *front);   /* full -> partial list of front, or of its class (lock held) when NULL */
-void sgc_slab_unlist(struct sgc_slab *slab, struct sgc_front *front); /* partial -> full */
-void sgc_slab_destroy(struct sgc_slab *slab);                         /* dtors; the run goes back. On no list */
+/* Runs dtors and gives the run back. The slab is on no list. */
+void sgc_slab_destroy(struct sgc_slab *slab);
 
-/* stats.c: a fold, exact while nobody allocates or frees. Class lock held, or no other user. */
+/* ---- stats.c: a fold, exact while nobody allocates or frees; class lock held, or no other user ---- */
 uint64_t sgc_class_n_live(struct sgc_class *class_);
 
-/* remote.c. announce: the same without the owner's work that a freeing thread may have to do; true: there is such work. */
-bool sgc_remote_announce(struct sgc_slab *slab, unsigned word, uint64_t mask);
+/* ---- remote.c ---- */
 void sgc_remote_free(struct sgc_slab *slab, unsigned word, uint64_t mask);
-/* Takes over the stack of front, or (NULL) the class's, whose lock is held then as for idle fronts. Whole slabs leave for the surplus,
- * or (NULL) by sgc_depot_retire. */
+/* The same but for the owner's work that a freeing thread may have to do. True: there is such work. */
+bool sgc_remote_announce(struct sgc_slab *slab, unsigned word, uint64_t mask);
+/* Takes over the stack of front, or (NULL) the class's, whose lock is held then as for idle fronts. Whole slabs leave
+ * for the surplus, or (NULL) by sgc_depot_retire. */
 void sgc_remote_drain(struct sgc_class *class_, struct sgc_front *front, struct slab_surplus *surplus);
+/* Takes from a front of another thread the slabs of which every slot was freed by others. */
 void sgc_remote_steal_locked(struct sgc_class *class_, struct sgc_front *victim, struct slab_surplus *surplus);
 
-/* check.c: as sgc_slot_check, but the slot may be free. */
+/* ---- check.c: as sgc_slot_check, but the slot may be free ---- */
 struct sgc_slab *sgc_slot_locate(const void *object, const char *what);
 
-/* large.c */
+/* ---- large.c ---- */
 void sgc_large_free(struct sgc_slab *slab);
 
-/* fork.c: class lock held. */
+/* ---- fork.c: class lock held ---- */
 void sgc_fork_reap_locked(struct sgc_class *class_);
 
-/* debug.c */
-void sgc_debug_slab_made(struct sgc_slab *slab);                                     /* fills free slots with poison */
-void sgc_debug_free_mask(struct sgc_slab *slab, unsigned word, uint64_t mask);       /* hook for slots whose on_free nobody called */
+/* ---- debug.c ---- */
+/* Fills the slots of a new slab with poison. */
+void sgc_debug_slab_made(struct sgc_slab *slab);
+/* Calls on_free for those slots for which nobody did. */
+void sgc_debug_free_mask(struct sgc_slab *slab, unsigned word, uint64_t mask);
+/* Who allocated or freed the object last, under debug=track; returns the length, 0 without. */
 size_t sgc_debug_site_text(const struct sgc_slab *slab, const void *object, char *out, size_t out_bytes);
 
 #ifdef SGC_ASAN

@@ -1,10 +1,11 @@
 /* large.c - objects beyond half a slab: each on a run of slabs of its own.
- * Called by allocation paths with the size, and by free paths with the first slab of the run. Not on a fast path: a large object's own use costs more.
- * The class of large objects has no windows: memory comes from the arena and goes back to it. A ctor runs at each allocation and the
- *   dtor at each free, as the memory leaves the cache.
+ * Called by allocation paths with the size, and by free paths with the first slab of the run. Not on a fast path: a
+ *   large object's own use costs more.
+ * The class of large objects has no windows: memory comes from the arena and goes back to it. A ctor runs at each
+ *   allocation and the dtor at each free, as the memory leaves the cache.
  * Invariant: a large object's slab is on class->all and class->fresh (until a sweep took it); n_slots is 1, n_free 0.
- * Lock: the class's for both lists and the byte counts; a free wins against another of the same object by clearing class_ in the arena only
- *   after the slab left the list. */
+ * Lock: the class's for both lists and the byte counts; a free wins against another of the same object by clearing
+ *   class_ in the arena only after the slab left the list. */
 #include "core/cache/internal.h"
 
 #include <errno.h>

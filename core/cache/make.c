@@ -18,7 +18,8 @@ size_t sgc_cache_redzone_bytes(const struct sgc_cache *cache)
     return cache->debug & SGC_DEBUG_REDZONE ? REDZONE_BYTES : 0;
 }
 
-/* The class that serves every object of a fixed-size type, or a variable-size one's objects without a tail. Registry lock held. */
+/* The class that serves every object of a fixed-size type, or a variable-size one's objects without a tail. Registry
+ * lock held. */
 static int cache_make_first_class(struct sgc_cache *cache)
 {
     const struct sgc_type *type = cache->type;
@@ -32,7 +33,8 @@ static int cache_make_first_class(struct sgc_cache *cache)
         slot_bytes = sgc_round_up(sgc_size_class_bytes(cache->first_size_class), align);
         class_ = sgc_class_create(cache, (uint32_t)slot_bytes, (uint32_t)(slot_bytes - sgc_cache_redzone_bytes(cache)));
     } else {
-        class_ = sgc_class_create(cache, (uint32_t)slot_bytes, cache->debug & SGC_DEBUG_REDZONE ? type->size_bytes : (uint32_t)slot_bytes);
+        class_ = sgc_class_create(cache, (uint32_t)slot_bytes,
+                                  cache->debug & SGC_DEBUG_REDZONE ? type->size_bytes : (uint32_t)slot_bytes);
     }
     if (!class_)
         return -errno;
@@ -48,8 +50,9 @@ static int cache_make_first_class(struct sgc_cache *cache)
     return 0;
 }
 
-struct sgc_cache *sgc_cache_make(struct sgc_heap *heap, const struct sgc_type *type, const struct sgc_cache_config *config,
-                                 struct sgc_budget *budget, uint32_t kinds, struct sgc_error *error)
+struct sgc_cache *sgc_cache_make(struct sgc_heap *heap, const struct sgc_type *type,
+                                 const struct sgc_cache_config *config, struct sgc_budget *budget, uint32_t kinds,
+                                 struct sgc_error *error)
 {
     struct sgc_cache *cache;
     if (sgc_type_check(type, sizeof(cache->name), error) < 0 || sgc_arena_init(error) < 0)
@@ -64,9 +67,11 @@ struct sgc_cache *sgc_cache_make(struct sgc_heap *heap, const struct sgc_type *t
     cache->heap = heap;
     cache->budget = budget;
     cache->debug = config ? config->debug : 0;
-    cache->kinds = kinds | (cache->debug ? SGC_KIND_BIT(SGC_KIND_TRACK) : 0) | (cache->debug & SGC_DEBUG_TRACK ? SGC_KIND_BIT(SGC_KIND_SITE) : 0);
+    cache->kinds = kinds | (cache->debug ? SGC_KIND_BIT(SGC_KIND_TRACK) : 0) |
+                   (cache->debug & SGC_DEBUG_TRACK ? SGC_KIND_BIT(SGC_KIND_SITE) : 0);
     cache->variable = type->tail_element_bytes != 0;
-    cache->has_references = !(type->flags & (SGC_TYPE_LEAF | SGC_TYPE_MANUAL)) && (type->n_ref_runs || type->trace || type->tail_refs);
+    cache->has_references =
+        !(type->flags & (SGC_TYPE_LEAF | SGC_TYPE_MANUAL)) && (type->n_ref_runs || type->trace || type->tail_refs);
     sgc_list_init(&cache->heap_link);
     sgc_list_init(&cache->link);
     sgc_lock_acquire(&sgc_caches_lock);
@@ -74,7 +79,8 @@ struct sgc_cache *sgc_cache_make(struct sgc_heap *heap, const struct sgc_type *t
     sgc_lock_release(&sgc_caches_lock);
     if (rc < 0) {
         if (rc == -ENOSPC)
-            sgc_error_set(error, -ENOMEM, "cache %s: the process has %u size classes already, the most there can be", cache->name, SGC_MAX_CLASSES - 1);
+            sgc_error_set(error, -ENOMEM, "cache %s: the process has %u size classes already, the most there can be",
+                          cache->name, SGC_MAX_CLASSES - 1);
         else
             sgc_error_set(error, -ENOMEM, "no memory for cache %s", cache->name);
         sgc_meta_free(cache, sizeof(*cache));

@@ -1,37 +1,46 @@
-/* remote.c - frees of slots in slabs that the freeing thread does not own. Called by front.c, depot.c, stop.c. No lock on the freeing side.
+/* remote.c - frees of slots in slabs that the freeing thread does not own. Called by front.c, depot.c, stop.c. No
+ *   lock on the freeing side.
  *
- * States of a slot in a slab owned by O: live; in a window; free (FREE bit, O's alone); freed remotely (REMOTE bit). A free from elsewhere sets the
- *   REMOTE bit; O later moves bits from REMOTE to FREE ("takes them over").
+ * States of a slot in a slab owned by O: live; in a window; free (FREE bit, O's alone); freed remotely (REMOTE bit).
+ *   A free from elsewhere sets the REMOTE bit; O later moves bits from REMOTE to FREE ("takes them over").
  *
  * The free, by thread X, for k slots of one word:
  *   F1  n = fetch_or(REMOTE word, mask)                release: the program's writes to the objects come before
  *   F2  before = fetch_add(slab->n_notes, k)           acq_rel: announces k slots
- *   F3  if before was 0: push the slab on the stack of its owner (or of the class). Otherwise it is on a stack already, and X touches
- *       nothing of the slab after F2.
+ *   F3  if before was 0: push the slab on the stack of its owner (or of the class). Otherwise it is on a stack
+ *       already, and X touches nothing of the slab after F2.
  * The take-over, by O (or under the class lock for unowned slabs and idle fronts):
  *   T1  take the whole stack                           exchange, acquire; pairs with the push
- *   T2  for each slab: notes = n_notes; move all REMOTE bits to FREE (exchange 0 per word; pairs with F1); n_owed += moved - notes;
+ *   T2  for each slab: notes = n_notes; move all REMOTE bits to FREE (exchange 0 per word; pairs with F1); n_owed +=
+ *       moved - notes;
  *   T3  compare-and-swap n_notes notes -> 0            release; fails when somebody announced more: again from T2.
  *
- * The token. A slab is on at most one stack, and is put there by the one X whose F2 saw 0. Between T1 and T3 the slab is with O alone, because
- *   n_notes is not 0 and so nobody pushes. Everything O has to do with the slab as a taken-over one is done before T3.
- * The debt. n_owed counts slots whose bits were taken over but whose F2 has not been seen: their X is between F1 and F2. A slot is announced once
- *   for each time it is freed, so n_owed is never negative, and a slab with n_owed 0 and every slot in FREE has no X inside F1..F3: nobody will
- *   touch its descriptor again. Only such a slab may leave the class. X therefore needs no lock, reference count or grace period. (Between F2
- *   with before 0 and F3 the slab cannot leave either: it is on no stack, so X's bits are still in REMOTE or still owed.)
- * Ownership. X reads slab->owner after F2 (F3 only). The owner may change meanwhile, under the class lock: then the slab is pushed on the old
- *   owner's stack. Whoever takes that stack sees another owner and passes the slab on, with n_notes as it is (still a token). Fronts are
- *   never unmapped while the class lives, and slabs of a thread that runs change owner only at a stop or by theft.
- * Theft. A thread that does not refill would keep slabs that others freed completely. Under the class lock a thief takes the victim's stack (T1) and keeps
- *   slabs of the victim's with every slot in REMOTE and n_owed + n_slots == n_notes: no live slot, none in a window, none in FREE, no X
- *   inside. The victim has such a slab nowhere but on its stack (it was full when its last slot was handed out, which happened before the
- *   free of that slot), so the thief is alone with it. All others it puts back.
+ * The token. A slab is on at most one stack, and is put there by the one X whose F2 saw 0. Between T1 and T3 the slab
+ *   is with O alone, because n_notes is not 0 and so nobody pushes. Everything O has to do with the slab as a
+ *   taken-over one is done before T3.
+ * The debt. n_owed counts slots whose bits were taken over but whose F2 has not been seen: their X is between F1 and
+ *   F2. A slot is announced once for each time it is freed, so n_owed is never negative, and a slab with n_owed 0 and
+ *   every slot in FREE has no X inside F1..F3: nobody will touch its descriptor again. Only such a slab may leave the
+ *   class. X therefore needs no lock, reference count or grace period. (Between F2 with before 0 and F3 the slab
+ *   cannot leave either: it is on no stack, so X's bits are still in REMOTE or still owed.)
+ * Ownership. X reads slab->owner after F2 (F3 only). The owner may change meanwhile, under the class lock: then the
+ *   slab is pushed on the old owner's stack. Whoever takes that stack sees another owner and passes the slab on, with
+ *   n_notes as it is (still a token). Fronts are never unmapped while the class lives, and slabs of a thread that
+ *   runs change owner only at a stop or by theft.
+ * Theft. A thread that does not refill would keep slabs that others freed completely. Under the class lock a thief
+ *   takes the victim's stack (T1) and keeps slabs of the victim's with every slot in REMOTE and n_owed + n_slots ==
+ *   n_notes: no live slot, none in a window, none in FREE, no X inside. The victim has such a slab nowhere but on its
+ *   stack (it was full when its last slot was handed out, which happened before the free of that slot), so the thief
+ *   is alone with it. All others it puts back.
  *
- * Progress: F1-F3 are lock-free (F3 retries only when another push succeeded); T3 retries at most once per slot freed meanwhile.
- * Source: the idea of a bitmap per slab for remote frees and of owner stacks is common (mimalloc, snmalloc); the debt count is ours. */
+ * Progress: F1-F3 are lock-free (F3 retries only when another push succeeded); T3 retries at most once per slot freed
+ *   meanwhile.
+ * Source: the idea of a bitmap per slab for remote frees and of owner stacks is common (mimalloc, snmalloc); the debt
+ *   count is ours. */
 #include "core/cache/internal.h"
 
-#define WHOLE_MAX 16 /* whole slabs (1 MiB) that may wait for an owner who does not look; then a freeing thread hands them on */
+/* Whole slabs (1 MiB) that may wait for an owner who does not look; then a freeing thread hands them on */
+#define WHOLE_MAX 16
 
 static void stack_push(struct sgc_class *class_, struct sgc_slab *slab, struct sgc_front *owner)
 {
@@ -39,7 +48,8 @@ static void stack_push(struct sgc_class *class_, struct sgc_slab *slab, struct s
     struct sgc_slab *old = __atomic_load_n(head, __ATOMIC_RELAXED);
     do {
         slab->remote_next = old;
-    } while (!__atomic_compare_exchange_n(head, &old, slab, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED)); /* pairs with stack_take */
+    } while (!__atomic_compare_exchange_n(head, &old, slab, true, __ATOMIC_RELEASE,
+                                          __ATOMIC_RELAXED)); /* pairs with stack_take */
 }
 
 static struct sgc_slab *stack_take(struct sgc_class *class_, struct sgc_front *front)
@@ -72,7 +82,8 @@ bool sgc_remote_announce(struct sgc_slab *slab, unsigned word, uint64_t mask)
     struct sgc_class *class_ = slab->class_;
     const uint32_t n_slots = slab->n_slots;
     const uint32_t n = sgc_popcount64(mask);
-    if (sgc_unlikely(word_load(sgc_slab_words(slab, SGC_KIND_FREE) + word) & mask)) /* before F1: afterwards the owner may set them */
+    if (sgc_unlikely(word_load(sgc_slab_words(slab, SGC_KIND_FREE) + word) &
+                     mask)) /* before F1: afterwards the owner may set them */
         sgc_panic_double_free(slab, word, word_load(sgc_slab_words(slab, SGC_KIND_FREE) + word) & mask);
     sgc_asan_poison_mask(slab, word, mask);
     const uint64_t old = __atomic_fetch_or(sgc_slab_words(slab, SGC_KIND_REMOTE) + word, mask, __ATOMIC_ACQ_REL);
@@ -87,7 +98,8 @@ bool sgc_remote_announce(struct sgc_slab *slab, unsigned word, uint64_t mask)
 void sgc_remote_free(struct sgc_slab *slab, unsigned word, uint64_t mask)
 {
     struct sgc_class *class_ = slab->class_;
-    struct sgc_front *owner = slab_owner(slab); /* as a hint: it may have another one by now, and the slab may be gone after the next line */
+    struct sgc_front *owner =
+        slab_owner(slab); /* as a hint: it may have another one by now, and the slab may be gone after the next line */
     if (sgc_unlikely(sgc_remote_announce(slab, word, mask)))
         remote_whole(class_, owner);
 }
@@ -97,7 +109,8 @@ static bool slab_take_over(struct sgc_slab *slab, struct sgc_front *front)
 {
     const struct sgc_class *class_ = slab->class_;
     uint64_t *free_words = sgc_slab_words(slab, SGC_KIND_FREE), *remote_words = sgc_slab_words(slab, SGC_KIND_REMOTE);
-    uint32_t notes = __atomic_load_n(&slab->n_notes, __ATOMIC_ACQUIRE); /* pairs with F2: what was announced is seen below */
+    uint32_t notes =
+        __atomic_load_n(&slab->n_notes, __ATOMIC_ACQUIRE); /* pairs with F2: what was announced is seen below */
     int32_t owed = slab->n_owed;
     bool whole;
     do {
@@ -147,7 +160,8 @@ static bool slab_is_whole(const struct sgc_slab *slab, const struct sgc_class *c
     if (notes < slab->n_slots)
         return false;
     for (unsigned i = 0; i < SGC_SLAB_WORDS; i++)
-        if (__atomic_load_n(sgc_slab_words(slab, SGC_KIND_REMOTE) + i, __ATOMIC_ACQUIRE) != class_->slot_mask[i]) /* pairs with F1 */
+        if (__atomic_load_n(sgc_slab_words(slab, SGC_KIND_REMOTE) + i, __ATOMIC_ACQUIRE) !=
+            class_->slot_mask[i]) /* pairs with F1 */
             return false;
     return slab->n_owed + (int32_t)slab->n_slots == (int32_t)notes;
 }

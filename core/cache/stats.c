@@ -1,6 +1,7 @@
 /* stats.c - folding the counters of a cache's fronts; shrinking a cache on demand.
  * Called by programs and by the heap layer's statistics. Never stops anybody.
- * Equation, per class, exact when nobody allocates or frees: live = sum(n_taken) - sum(n) - sum(n_returned) over all fronts - class n_returned.
+ * Equation, per class, exact when nobody allocates or frees: live = sum(n_taken) - sum(n) - sum(n_returned) over all
+ *   fronts - class n_returned.
  * Lock: the class's, for the lists of fronts; the counters are read relaxed. */
 #include "core/cache/call.h"
 #include "core/cache/internal.h"
@@ -13,13 +14,15 @@ static void totals_add_fronts(const struct sgc_list *fronts, uint64_t *n_out, ui
 {
     SGC_LIST_FOR_EACH (at, fronts) {
         const struct sgc_front *front = SGC_LIST_ENTRY(at, struct sgc_front, link);
-        *n_out += __atomic_load_n(&front->n_taken, __ATOMIC_RELAXED) - (__atomic_load_n(&front->word, __ATOMIC_RELAXED) % SGC_FRONT_POPPED) -
+        *n_out += __atomic_load_n(&front->n_taken, __ATOMIC_RELAXED) -
+                  (__atomic_load_n(&front->word, __ATOMIC_RELAXED) % SGC_FRONT_POPPED) -
                   __atomic_load_n(&front->n_returned, __ATOMIC_RELAXED);
         *n_popped += sgc_front_n_popped(front);
     }
 }
 
-/* Slots and large objects that are handed out (modulo 2^64: threads move between two reads); those handed out ever in *n_allocated. */
+/* Slots and large objects that are handed out (modulo 2^64: threads move between two reads); those handed out ever in
+ * *n_allocated. */
 static uint64_t class_fold(const struct sgc_class *class_, uint64_t *n_allocated)
 {
     uint64_t n_live = 0, n_popped = 0;

@@ -1,10 +1,12 @@
 /* stop.c - a cache while nobody else uses it: at a stop, or when it is about to go.
  * Called by the heap layer's collections, walks, verification and destruction, by the thread that made the stop.
- * The caller guarantees that no other thread is inside any call of this layer on this cache; so fronts of all threads may be touched. Locks: the
- *   class's is taken where lists change, to be seen by threads that come later, and because shared functions want it. */
+ * The caller guarantees that no other thread is inside any call of this layer on this cache; so fronts of all threads
+ *   may be touched. Locks: the class's is taken where lists change, to be seen by threads that come later, and
+ *   because shared functions want it. */
 #include "core/cache/internal.h"
 
-#define SHARE_PARTIAL 4 /* slabs with free slots that a front keeps when there are several fronts; the rest is for whoever needs it */
+/* Slabs with free slots that a front keeps when there are several fronts; the rest is for whoever needs it */
+#define SHARE_PARTIAL 4
 
 /* A window slot back to its slab, whoever owns that. */
 static void slot_return(struct sgc_class *class_, void *object)
@@ -135,7 +137,8 @@ void sgc_slab_used_words(const struct sgc_slab *slab, uint64_t out[SGC_SLAB_WORD
         out[0] = 1;
         return;
     }
-    const uint64_t *free_words = sgc_slab_words(slab, SGC_KIND_FREE), *remote_words = sgc_slab_words(slab, SGC_KIND_REMOTE);
+    const uint64_t *free_words = sgc_slab_words(slab, SGC_KIND_FREE),
+                   *remote_words = sgc_slab_words(slab, SGC_KIND_REMOTE);
     for (unsigned i = 0; i < SGC_SLAB_WORDS; i++)
         out[i] = slab->class_->slot_mask[i] & ~(word_load(&free_words[i]) | word_load(&remote_words[i]));
 }

@@ -1,9 +1,11 @@
 /* arena.c - the reserved address range: its layout, and committing, zeroing and discarding side metadata.
  * Called by region.c; sgc_arena_init by the heap layer at start and by tests.
- * Layout: data | descriptors | regions | one range per kind. Each kind's range is shifted by a few cache lines against the others, so that FREE,
- *   REMOTE, MARK and COUNT of one slab do not compete for one cache set.
- * Invariant: below top_granules all descriptors and FREE and REMOTE are read-write and STATE is at least readable; metadata of free slabs is zero.
- * Lock: the region lock, held by callers that commit; zeroing a run's metadata takes none, as the run is the caller's. */
+ * Layout: data | descriptors | regions | one range per kind. Each kind's range is shifted by a few cache lines
+ *   against the others, so that FREE, REMOTE, MARK and COUNT of one slab do not compete for one cache set.
+ * Invariant: below top_granules all descriptors and FREE and REMOTE are read-write and STATE is at least readable;
+ *   metadata of free slabs is zero.
+ * Lock: the region lock, held by callers that commit; zeroing a run's metadata takes none, as the run is the
+ *   caller's. */
 #include "core/base/check.h"
 #include "core/base/sanitize.h"
 #include "core/os/pages.h"
@@ -26,9 +28,10 @@ struct sgc_arena sgc_arena __attribute__((aligned(64)));
 
 enum { UNIT_NONE, UNIT_BIT, UNIT_BYTE, UNIT_U32, UNIT_U64 };
 static const uint8_t kind_units[SGC_N_KINDS] = {
-    [SGC_KIND_FREE] = UNIT_BIT,       [SGC_KIND_REMOTE] = UNIT_BIT,     [SGC_KIND_MARK] = UNIT_BIT,  [SGC_KIND_COUNT] = UNIT_BYTE,
-    [SGC_KIND_STATE] = UNIT_BYTE,     [SGC_KIND_EXCESS] = UNIT_U32,     [SGC_KIND_PRIVATE_0] = UNIT_BYTE,
-    [SGC_KIND_PRIVATE_1] = UNIT_BYTE, [SGC_KIND_TRACK] = UNIT_BIT,      [SGC_KIND_SITE] = UNIT_U64,
+    [SGC_KIND_FREE] = UNIT_BIT,       [SGC_KIND_REMOTE] = UNIT_BIT,     [SGC_KIND_MARK] = UNIT_BIT,
+    [SGC_KIND_COUNT] = UNIT_BYTE,     [SGC_KIND_STATE] = UNIT_BYTE,     [SGC_KIND_EXCESS] = UNIT_U32,
+    [SGC_KIND_PRIVATE_0] = UNIT_BYTE, [SGC_KIND_PRIVATE_1] = UNIT_BYTE, [SGC_KIND_TRACK] = UNIT_BIT,
+    [SGC_KIND_SITE] = UNIT_U64,
 };
 static char *kind_start[SGC_N_KINDS];
 
@@ -113,8 +116,9 @@ int sgc_arena_init(struct sgc_error *error)
         sgc_arena.bytes = bytes;
         return 0;
     }
-    return sgc_error_set(error, -ENOMEM, "cannot reserve address space: even %zu MiB were refused (is there a limit on virtual memory?)",
-                         ARENA_BYTES_MIN >> 20);
+    return sgc_error_set(
+        error, -ENOMEM, "cannot reserve address space: even %zu MiB were refused (is there a limit on virtual memory?)",
+        ARENA_BYTES_MIN >> 20);
 }
 
 /* The pages that hold [at, at + bytes), also those it shares with a neighbour: committing twice is harmless. */
@@ -148,7 +152,8 @@ int sgc_arena_commit_regions(size_t first, size_t n)
     return rc < 0 ? -ENOMEM : 0;
 }
 
-/* Writes only lines that are not zero: a page that nobody touched stays without memory, a page shared after fork stays shared. */
+/* Writes only lines that are not zero: a page that nobody touched stays without memory, a page shared after fork stays
+ * shared. */
 static void zero_lines(char *at, size_t bytes)
 {
     for (char *end = at + bytes; at < end; at += LINE_BYTES) {
@@ -176,7 +181,8 @@ static void zero_piece(char *at, size_t bytes)
     zero_lines(at, bytes);
 }
 
-/* An excess word is non-zero only beside a count byte with its highest bit set, so the words need not be looked at (4 pages a slab). */
+/* An excess word is non-zero only beside a count byte with its highest bit set, so the words need not be looked at (4
+ * pages a slab). */
 static void zero_excess(const struct sgc_slab *first, size_t n_slabs)
 {
     const size_t first_granule = sgc_slab_number(first) * SGC_SLAB_GRANULES;
@@ -199,7 +205,8 @@ void sgc_arena_zero_metadata(const struct sgc_slab *first, size_t n_slabs, uint3
     }
     for (unsigned kind = 0; kind < SGC_N_KINDS; kind++)
         if (kinds & SGC_KIND_BIT(kind))
-            zero_piece(kind_start[kind] + sgc_slab_number(first) * kind_slab_bytes(kind), n_slabs * kind_slab_bytes(kind));
+            zero_piece(kind_start[kind] + sgc_slab_number(first) * kind_slab_bytes(kind),
+                       n_slabs * kind_slab_bytes(kind));
 }
 
 void sgc_arena_discard_metadata(size_t region, uint32_t kinds)

@@ -1,9 +1,10 @@
 /* purge.c - memory of free slabs back to the OS: by decay, beyond a limit at once, all of it on demand.
  * Called by region.c when a run is freed, by the heap layer (decay, shrink) and by sgc_cache_shrink.
- * A region cools from the last time that a run of it was freed; busy regions are never purged by decay. Whole regions go first, as their metadata goes
- *   with them and they are the last to be chosen again. Purged memory stays committed: pages come back by being touched, and the
- *   process has no more mappings than before (vm.max_map_count).
- * Lock: regions.lock, held over madvise. A free purges at most PURGE_REGIONS_PER_FREE regions, so that no single call pays for all. */
+ * A region cools from the last time that a run of it was freed; busy regions are never purged by decay. Whole regions
+ *   go first, as their metadata goes with them and they are the last to be chosen again. Purged memory stays
+ *   committed: pages come back by being touched, and the process has no more mappings than before (vm.max_map_count).
+ * Lock: regions.lock, held over madvise. A free purges at most PURGE_REGIONS_PER_FREE regions, so that no single call
+ *   pays for all. */
 #include "core/slab/purge.h"
 
 #include "core/base/check.h"
@@ -12,10 +13,11 @@
 #include "core/slab/region.h"
 
 #define DECAY_NS UINT64_C(1000000000) /* a program that frees and allocates the same memory once a second keeps it */
-#define DIRTY_SLABS_MIN 256           /* 16 MiB may stay resident however little is in use: start-up and small programs never return pages */
-#define DIRTY_SHARE 2                 /* beyond: free memory at most a half of what is in use */
+/* 16 MiB may stay resident however little is in use: start-up and small programs never return pages */
+#define DIRTY_SLABS_MIN 256
+#define DIRTY_SHARE 2 /* beyond: free memory at most a half of what is in use */
 #define PURGE_REGIONS_PER_FREE 2
-#define CHOOSE_LOOKS 16               /* bounds the time under the lock */
+#define CHOOSE_LOOKS 16 /* bounds the time under the lock */
 
 static size_t region_purge(struct sgc_region *region)
 {

@@ -1,16 +1,19 @@
 /* region.c - regions of 32 slabs: which slabs are in runs, and the allocation and return of runs.
  * Called by core/cache through slab.h. Purging (memory back to the OS) is in purge.c, budgets are in budget.c.
- * Invariants (verified by verify.c): a region lies in the bucket of its longest row of free slabs; it is on the cooling list exactly while a free
- *   slab of it is dirty; n_dirty_free and n_used are the sums over all regions; a slab in use is dirty; metadata of free slabs is zero.
- * Policy: a run goes into the region with the shortest sufficient row of free slabs, of the first few there into the fullest, and within it
- *   onto memory that is resident already; so that whole regions empty and new pages are the last choice.
- * Lock: regions.lock (rank REGION). It is held over mprotect: growing is rare, and a failure leaves nothing half done. */
+ * Invariants (verified by verify.c): a region lies in the bucket of its longest row of free slabs; it is on the
+ *   cooling list exactly while a free slab of it is dirty; n_dirty_free and n_used are the sums over all regions; a
+ *   slab in use is dirty; metadata of free slabs is zero.
+ * Policy: a run goes into the region with the shortest sufficient row of free slabs, of the first few there into the
+ *   fullest, and within it onto memory that is resident already; so that whole regions empty and new pages are the
+ *   last choice.
+ * Lock: regions.lock (rank REGION). It is held over mprotect: growing is rare, and a failure leaves nothing half
+ *   done. */
+#include "core/slab/region.h"
 #include "core/base/check.h"
 #include "core/base/sanitize.h"
 #include "core/os/clock.h"
 #include "core/slab/budget.h"
 #include "core/slab/purge.h"
-#include "core/slab/region.h"
 
 #include <errno.h>
 #include <string.h>
@@ -87,9 +90,11 @@ static int regions_grow(size_t n)
         region_relist(region, true);
     }
     SGC_ASAN_POISON(sgc_slab_start(region_slab(first, 0)), n * SGC_REGION_BYTES);
-    SGC_LSAN_ROOT(sgc_slab_start(region_slab(first, 0)), n * SGC_REGION_BYTES); /* objects may hold the program's malloc'ed memory */
+    SGC_LSAN_ROOT(sgc_slab_start(region_slab(first, 0)),
+                  n * SGC_REGION_BYTES); /* objects may hold the program's malloc'ed memory */
     sgc_regions.n = first + n;
-    __atomic_store_n(&sgc_arena.top_granules, sgc_regions.n * (SGC_REGION_BYTES / SGC_GRANULE_BYTES), __ATOMIC_RELEASE); /* pairs with sgc_arena_covers */
+    __atomic_store_n(&sgc_arena.top_granules, sgc_regions.n * (SGC_REGION_BYTES / SGC_GRANULE_BYTES),
+                     __ATOMIC_RELEASE); /* pairs with sgc_arena_covers */
     return 0;
 }
 

@@ -1,4 +1,5 @@
-/* region.h - what the files of core/slab share: regions, and the arena's metadata by slab number. Nobody else includes it. */
+/* region.h - what the files of core/slab share: regions, and the arena's metadata by slab number. Nobody else
+ *   includes it. */
 #ifndef SLABGC_CORE_SLAB_REGION_H
 #define SLABGC_CORE_SLAB_REGION_H
 
@@ -22,20 +23,22 @@ struct sgc_region {
 /* Locked by region.lock. */
 struct sgc_regions {
     struct sgc_lock lock;
-    struct sgc_region *table;    /* by region number */
-    size_t n;                    /* regions committed: numbers 0 .. n - 1 */
+    struct sgc_region *table; /* by region number */
+    size_t n;                 /* regions committed: numbers 0 .. n - 1 */
     struct sgc_list buckets[SGC_SLABS_PER_REGION + 1];
-    struct sgc_list cooling;     /* regions with dirty free slabs, longest untouched first */
-    uint64_t n_dirty_free;       /* slabs that are free and dirty, in all regions */
-    uint64_t n_used;             /* slabs in runs */
+    struct sgc_list cooling; /* regions with dirty free slabs, longest untouched first */
+    uint64_t n_dirty_free;   /* slabs that are free and dirty, in all regions */
+    uint64_t n_used;         /* slabs in runs */
 };
 extern struct sgc_regions sgc_regions;
 
 /* arena.c. The region lock is held by the callers of commit. */
-int sgc_arena_commit_regions(size_t first, size_t n);                /* data, descriptors, FREE, REMOTE; STATE readable: 0 or -ENOMEM */
+int sgc_arena_commit_regions(size_t first,
+                             size_t n); /* data, descriptors, FREE, REMOTE; STATE readable: 0 or -ENOMEM */
 int sgc_arena_commit_kind(size_t first, size_t n, enum sgc_kind kind); /* of n regions */
 void sgc_arena_zero_metadata(const struct sgc_slab *first, size_t n_slabs, uint32_t kinds);
-void sgc_arena_discard_metadata(size_t region, uint32_t kinds); /* of a region without runs: it reads as zero before and after */
+void sgc_arena_discard_metadata(size_t region,
+                                uint32_t kinds); /* of a region without runs: it reads as zero before and after */
 
 static inline struct sgc_slab *region_slab(size_t region, unsigned slab)
 {

@@ -1,10 +1,14 @@
 /* slab.h - the arena: one reserved address range, regions of 2 MiB, slabs of 64 KiB, and side metadata by address.
  *
- * Address arithmetic. arena.base is region-aligned. Slab number s = (p - base) >> 16 has descriptor arena.slabs[s]. Metadata kinds lie in ranges of their own:
- * byte kinds have one byte per 16-byte granule, addressed from a bias as bias[p >> 4]; bit kinds one bit per granule, as 64 words of 64 bits a slab.
- * A slot's bit is that of its first granule; bits of other granules are never set. The allocator writes nothing into slots.
+ * Address arithmetic. arena.base is region-aligned. Slab number s = (p - base) >> 16 has descriptor arena.slabs[s].
+ *   Metadata kinds lie in ranges of their own:
+ * byte kinds have one byte per 16-byte granule, addressed from a bias as bias[p >> 4]; bit kinds one bit per granule,
+ *   as 64 words of 64 bits a slab.
+ * A slot's bit is that of its first granule; bits of other granules are never set. The allocator writes nothing into
+ *   slots.
  *
- * Used by core/cache and core/heap. Locks: the region lock (rank REGION) inside alloc, free and add_kinds; bit operations take none.
+ * Used by core/cache and core/heap. Locks: the region lock (rank REGION) inside alloc, free and add_kinds; bit
+ *   operations take none.
  * Design: DESIGN.md beside this file. */
 #ifndef SLABGC_CORE_SLAB_SLAB_H
 #define SLABGC_CORE_SLAB_SLAB_H
@@ -22,18 +26,19 @@
 #define SGC_SLAB_GRANULES (SGC_SLAB_BYTES / SGC_GRANULE_BYTES) /* 4096 */
 #define SGC_SLAB_WORDS (SGC_SLAB_GRANULES / 64)                /* 64: words of a bit kind per slab */
 
-/* Kinds of metadata; the value is the bit in a kinds mask. FREE and REMOTE are always committed. STATE reads as zero where it is not committed. */
+/* Kinds of metadata; the value is the bit in a kinds mask. FREE and REMOTE are always committed. STATE reads as zero
+ * where it is not committed. */
 enum sgc_kind {
-    SGC_KIND_FREE,         /* bit: slot is free and not in a window; written by the slab's owner alone */
-    SGC_KIND_REMOTE,       /* bit: freed by somebody else, not yet taken over by the owner; atomic */
-    SGC_KIND_MARK,         /* bit: tracing */
-    SGC_KIND_COUNT,        /* byte: holds, or holds + references */
-    SGC_KIND_STATE,        /* byte: SGC_STATE_* */
-    SGC_KIND_EXCESS,       /* u32: counts beyond the byte; touched for popular objects only */
-    SGC_KIND_PRIVATE_0,    /* byte: the strategy's */
+    SGC_KIND_FREE,      /* bit: slot is free and not in a window; written by the slab's owner alone */
+    SGC_KIND_REMOTE,    /* bit: freed by somebody else, not yet taken over by the owner; atomic */
+    SGC_KIND_MARK,      /* bit: tracing */
+    SGC_KIND_COUNT,     /* byte: holds, or holds + references */
+    SGC_KIND_STATE,     /* byte: SGC_STATE_* */
+    SGC_KIND_EXCESS,    /* u32: counts beyond the byte; touched for popular objects only */
+    SGC_KIND_PRIVATE_0, /* byte: the strategy's */
     SGC_KIND_PRIVATE_1,
-    SGC_KIND_TRACK,        /* bit: object handed out (debug=track) */
-    SGC_KIND_SITE,         /* u64: who allocated or freed it last (debug=track) */
+    SGC_KIND_TRACK, /* bit: object handed out (debug=track) */
+    SGC_KIND_SITE,  /* u64: who allocated or freed it last (debug=track) */
     SGC_N_KINDS
 };
 #define SGC_KIND_BIT(kind) (1u << (kind))
@@ -43,32 +48,34 @@ struct sgc_class; /* core/cache: a size class of a cache */
 struct sgc_front; /* core/cache: one thread's share of a class */
 
 /* Descriptor of a slab, or of the first slab of a large object's run (the others have n_slabs 0 and back_slabs > 0).
- * Two cache lines: what freeing threads read, and what the owner works with. Fields below class_ belong to core/cache. */
+ * Two cache lines: what freeing threads read, and what the owner works with. Fields below class_ belong to core/cache.
+ */
 struct sgc_slab {
-    struct sgc_class *class_;   /* NULL: not in use, or a run that is being made. Atomic; constant while in use */
-    struct sgc_front *owner;    /* thread front that takes free slots from it; atomic; NULL: the class's shared lists */
-    uint32_t slot_bytes;        /* 0 for a large object */
+    struct sgc_class *class_; /* NULL: not in use, or a run that is being made. Atomic; constant while in use */
+    struct sgc_front *owner;  /* thread front that takes free slots from it; atomic; NULL: the class's shared lists */
+    uint32_t slot_bytes;      /* 0 for a large object */
     uint32_t n_slots;
-    uint32_t n_slabs;           /* length of the run; 1 for a slab of slots */
-    uint32_t back_slabs;        /* inner slab of a run: distance to its first */
-    uint32_t kinds;             /* committed here (region lock) */
-    uint8_t fresh;              /* on the class's fresh list */
-    uint8_t listed;             /* cache layer: which list `partial` is in */
-    uint8_t constructed;        /* ctor has run on every slot */
+    uint32_t n_slabs;    /* length of the run; 1 for a slab of slots */
+    uint32_t back_slabs; /* inner slab of a run: distance to its first */
+    uint32_t kinds;      /* committed here (region lock) */
+    uint8_t fresh;       /* on the class's fresh list */
+    uint8_t listed;      /* cache layer: which list `partial` is in */
+    uint8_t constructed; /* ctor has run on every slot */
     uint8_t reserved;
-    struct sgc_list all;        /* class->all (class lock) */
-    struct sgc_slab *fresh_next; /* the list that sgc_cache_take_fresh returns; survives the release of the slab until the stop ends */
+    struct sgc_list all;         /* class->all (class lock) */
+    struct sgc_slab *fresh_next; /* the list that sgc_cache_take_fresh returns; survives the release of the slab until
+                                    the stop ends */
 
     union {
-        uint64_t large_bytes;   /* object bytes of a large object */
-        uint64_t free_words;    /* slots: bit w is set when word w of FREE is not 0; the owner's */
+        uint64_t large_bytes; /* object bytes of a large object */
+        uint64_t free_words;  /* slots: bit w is set when word w of FREE is not 0; the owner's */
     };
-    uint32_t n_free;            /* bits set in FREE; the owner's */
-    uint32_t n_notes;           /* atomic: slots freed by others and announced since the owner looked last */
-    int32_t n_owed;             /* REMOTE bits taken over less announcements seen; the owner's; 0: nobody is inside a remote free */
+    uint32_t n_free;  /* bits set in FREE; the owner's */
+    uint32_t n_notes; /* atomic: slots freed by others and announced since the owner looked last */
+    int32_t n_owed; /* REMOTE bits taken over less announcements seen; the owner's; 0: nobody is inside a remote free */
     uint32_t reserved_2;
-    struct sgc_list partial;    /* owner's or class's partial list, or unlisted */
-    struct sgc_list fresh_link; /* class->fresh (class lock): slabs allocated from since the last sweep */
+    struct sgc_list partial;      /* owner's or class's partial list, or unlisted */
+    struct sgc_list fresh_link;   /* class->fresh (class lock): slabs allocated from since the last sweep */
     struct sgc_slab *remote_next; /* owner's stack of slabs with remote frees; depot */
 } __attribute__((aligned(128)));
 _Static_assert(sizeof(struct sgc_slab) == 128, "a descriptor is two cache lines");
@@ -77,7 +84,8 @@ _Static_assert(sizeof(struct sgc_slab) == 128, "a descriptor is two cache lines"
 struct sgc_arena {
     uintptr_t base;
     size_t bytes;
-    size_t top_granules; /* atomic, grows by regions: descriptors and FREE, REMOTE and STATE of all granules below are readable */
+    size_t top_granules; /* atomic, grows by regions: descriptors and FREE, REMOTE and STATE of all granules below are
+                            readable */
     struct sgc_slab *slabs;
     uint8_t *byte_bias[SGC_N_KINDS];  /* byte kinds: byte of p is byte_bias[k][p >> 4] */
     uint64_t *bit_words[SGC_N_KINDS]; /* bit kinds: words of slab s start at bit_words[k] + s * SGC_SLAB_WORDS */
@@ -86,26 +94,30 @@ struct sgc_arena {
 };
 extern struct sgc_arena sgc_arena;
 
-/* Memory charged to one heap. used_bytes moves atomically; an allocation that would pass hard_bytes (0: none) is refused, with SGC_RUN_SOFT in kinds
- * one that would pass soft_bytes (0: none) too. The limits may change at any time; peak_bytes only grows. */
+/* Memory charged to one heap. used_bytes moves atomically; an allocation that would pass hard_bytes (0: none) is
+ * refused, with SGC_RUN_SOFT in kinds one that would pass soft_bytes (0: none) too. The limits may change at any time;
+ * peak_bytes only grows. */
 struct sgc_budget {
     uint64_t used_bytes, peak_bytes, soft_bytes, hard_bytes;
 };
 
-/* Reserves the address range (1 TiB, halved until the OS agrees, at least 64 MiB; 64 GiB under sanitizers and valgrind). Idempotent, any thread. 0 or -ENOMEM. */
+/* Reserves the address range (1 TiB, halved until the OS agrees, at least 64 MiB; 64 GiB under sanitizers).
+ * Idempotent, any thread. 0 or -ENOMEM. */
 int sgc_arena_init(struct sgc_error *error);
 
 static inline bool sgc_arena_contains(const void *p)
 {
     return (uintptr_t)p - sgc_arena.base < sgc_arena.bytes;
 }
-/* Number of the granule that begins at p; beyond all granules when none does (the low bits of a rotated offset come on top). */
+/* Number of the granule that begins at p; beyond all granules when none does (the low bits of a rotated offset come on
+ * top). */
 static inline size_t sgc_granule_number(const void *p)
 {
     const uintptr_t offset = (uintptr_t)p - sgc_arena.base;
     return offset >> SGC_GRANULE_SHIFT | offset << (8 * sizeof(offset) - SGC_GRANULE_SHIFT);
 }
-/* True when p is the start of a granule where slabs may be: then its descriptor and its FREE, REMOTE and STATE metadata can be read. */
+/* True when p is the start of a granule where slabs may be: then its descriptor and its FREE, REMOTE and STATE metadata
+ * can be read. */
 static inline bool sgc_arena_covers(const void *p)
 {
     return sgc_granule_number(p) < __atomic_load_n(&sgc_arena.top_granules, __ATOMIC_ACQUIRE);
@@ -141,16 +153,20 @@ static inline uint8_t *sgc_byte_at(enum sgc_kind kind, const void *p)
     return &sgc_arena.byte_bias[kind][(uintptr_t)p >> SGC_GRANULE_SHIFT];
 }
 
-/* A run of n_slabs consecutive slabs (n_slabs * 64 KiB; more than a region's worth spans adjacent regions) with the given metadata kinds committed and
- * zero, charged to budget (may be NULL). Descriptor: class_ and counters zeroed but n_slabs/back_slabs set; FREE and REMOTE words zero. *fresh (may be NULL): the memory reads as zero. NULL: refused by the OS or the budget
- * (nothing changed). May block in the kernel; never collects. Prefers the fullest region, so that whole regions empty. */
+/* A run of n_slabs consecutive slabs (n_slabs * 64 KiB; more than a region's worth spans adjacent regions) with the
+ * given metadata kinds committed and zero, charged to budget (may be NULL). Descriptor: class_ and counters zeroed but
+ * n_slabs/back_slabs set; FREE and REMOTE words zero. *fresh (may be NULL): the memory reads as zero. NULL: refused by
+ * the OS or the budget (nothing changed). May block in the kernel; never collects. Prefers the fullest region, so that
+ * whole regions empty. */
 struct sgc_slab *sgc_slab_run_alloc(size_t n_slabs, uint32_t kinds, struct sgc_budget *budget, bool *fresh);
-/* Gives a run back; metadata of the run is zeroed; its memory returns to the OS by decay, or at once beyond a limit (see DESIGN.md). The descriptors keep
- * fresh_next until a run is made of them again. Panics when `first` is not the head of a run in use. */
+/* Gives a run back; metadata of the run is zeroed; its memory returns to the OS by decay, or at once beyond a limit
+ * (see DESIGN.md). The descriptors keep fresh_next until a run is made of them again. Panics when `first` is not the
+ * head of a run in use. */
 void sgc_slab_run_free(struct sgc_slab *first, struct sgc_budget *budget);
 /* Commits more kinds for a run in use (a heap's switch). 0 or -ENOMEM. */
 int sgc_slab_run_add_kinds(struct sgc_slab *first, uint32_t kinds);
-/* Returns memory of all free slabs to the OS now; bytes given back. Any thread; makes system calls under the region lock. */
+/* Returns memory of all free slabs to the OS now; bytes given back. Any thread; makes system calls under the region
+ * lock. */
 size_t sgc_region_shrink(void);
 /* The same for what has been free for the decay time; whoever has a clock calls it now and then. Any thread. */
 size_t sgc_region_decay(void);

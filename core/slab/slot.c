@@ -1,5 +1,6 @@
 /* slot.c - geometry of slots: which granules of a slab are starts of slots.
- * Called by core/cache when it makes a class. A slab starts at a multiple of 64 KiB, so slots of a size that is a multiple of an alignment have it. */
+ * Called by core/cache when it makes a class. A slab starts at a multiple of 64 KiB, so slots of a size that is a
+ *   multiple of an alignment have it. */
 #include "core/base/check.h"
 #include "core/slab/slab.h"
 

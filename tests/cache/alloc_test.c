@@ -466,7 +466,8 @@ START_TEST(a_pointer_into_an_object_panics)
     char *object = sgc_cache_alloc(misused);
     static const int offsets[] = {1, 8, 16, 47};
     for (int i = 0; i < 4; i++) {
-        snprintf(text, sizeof(text), "sgc_cache_free: interior pointer %p into cache item", (void *)(object + offsets[i]));
+        snprintf(text, sizeof(text), "sgc_cache_free: interior pointer %p into cache item",
+                 (void *)(object + offsets[i]));
         support_expect_panic(free_object, object + offsets[i], text);
     }
 }
@@ -518,7 +519,8 @@ START_TEST(the_bare_calls_panic_on_a_managed_heap)
     support_expect_panic(alloc_bulk, out, "sgc_cache_alloc_bulk: cache item belongs to a managed heap; use sgc_new");
     support_expect_panic(free_object, object, "sgc_cache_free: cache item belongs to a managed heap; use sgc_drop");
     out[0] = object;
-    support_expect_panic(free_bulk, (void *[2]){object, NULL}, "sgc_cache_free_bulk: cache item belongs to a managed heap; use sgc_drop");
+    support_expect_panic(free_bulk, (void *[2]){object, NULL},
+                         "sgc_cache_free_bulk: cache item belongs to a managed heap; use sgc_drop");
 }
 END_TEST
 
@@ -533,7 +535,8 @@ static unsigned scenario(void)
     unsigned n_failed = 0;
     for (int t = 0; t < 3; t++) {
         struct sgc_error error = {0};
-        struct sgc_cache *cache = sgc_cache_make(NULL, types[t], NULL, &budget, SGC_KIND_BIT(SGC_KIND_COUNT) | SGC_KIND_BIT(SGC_KIND_MARK), &error);
+        struct sgc_cache *cache = sgc_cache_make(NULL, types[t], NULL, &budget,
+                                                 SGC_KIND_BIT(SGC_KIND_COUNT) | SGC_KIND_BIT(SGC_KIND_MARK), &error);
         if (!cache) {
             ck_assert_int_eq(error.code, -ENOMEM);
             n_failed++;
@@ -584,7 +587,8 @@ START_TEST(any_call_to_the_os_may_fail)
     uint64_t k = 1;
     for (;; k++) {
         const int status = support_run_child(fault_one, &k, output, sizeof(output));
-        ck_assert_msg(status == 0 || status == 42 << 8, "gate %llu: status 0x%x %s", (unsigned long long)k, (unsigned)status, output);
+        ck_assert_msg(status == 0 || status == 42 << 8, "gate %llu: status 0x%x %s", (unsigned long long)k,
+                      (unsigned)status, output);
         if (status)
             break;
     }

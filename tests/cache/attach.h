@@ -1,4 +1,5 @@
-/* attach.h - what tests of the cache layer need of the layer above: attaching threads. Linked into every test of this folder; a test of the heap
+/* attach.h - what tests of the cache layer need of the layer above: attaching threads. Linked into every test of this
+ *   folder; a test of the heap
  * layer or higher must not link it, as core/heap defines the same functions. */
 #ifndef SLABGC_TESTS_CACHE_ATTACH_H
 #define SLABGC_TESTS_CACHE_ATTACH_H

@@ -29,14 +29,20 @@ START_TEST(everything_else_panics_with_its_kind)
     char *item = sgc_cache_alloc(items), *freed = sgc_cache_alloc(items), *blob = sgc_cache_alloc(blobs);
     sgc_cache_free(items, freed);
     sgc_cache_flush(items);
-    void *foreign[] = {text, (void *)8, (void *)-16, (char *)sgc_arena.base - 16, (char *)sgc_arena.base + sgc_arena.bytes - 16, blob + 2 * SGC_SLAB_BYTES};
+    void *foreign[] = {text,
+                       (void *)8,
+                       (void *)-16,
+                       (char *)sgc_arena.base - 16,
+                       (char *)sgc_arena.base + sgc_arena.bytes - 16,
+                       blob + 2 * SGC_SLAB_BYTES};
     for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
         snprintf(text, sizeof(text), "sgc_hold: foreign pointer %p", foreign[i]);
         support_expect_panic(check, foreign[i], text);
     }
     void *interior[] = {item + 1, item + 16, item + 47, blob + 16, blob + SGC_SLAB_BYTES};
     for (size_t i = 0; i < sizeof(interior) / sizeof(interior[0]); i++) {
-        snprintf(text, sizeof(text), "sgc_hold: interior pointer %p into cache %s", interior[i], i < 3 ? "item" : "blob");
+        snprintf(text, sizeof(text), "sgc_hold: interior pointer %p into cache %s", interior[i],
+                 i < 3 ? "item" : "blob");
         support_expect_panic(check, interior[i], text);
     }
     snprintf(text, sizeof(text), "sgc_hold: object %p of cache item is free", (void *)freed);

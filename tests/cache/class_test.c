@@ -26,7 +26,8 @@ START_TEST(a_slot_is_at_most_a_quarter_too_large_where_a_slab_allows_it)
         const uint32_t slot = sgc_size_class_bytes(sgc_size_class_of(bytes));
         const size_t n_possible = SGC_SLAB_BYTES / sgc_round_up(bytes, 16); /* what a class of its own would have */
         const size_t n_slots = SGC_SLAB_BYTES / slot;
-        ck_assert_msg(slot <= bytes * 5 / 4 + 16 || n_slots == n_possible || n_possible <= 4, "%zu bytes in a slot of %u", bytes, slot);
+        ck_assert_msg(slot <= bytes * 5 / 4 + 16 || n_slots == n_possible || n_possible <= 4,
+                      "%zu bytes in a slot of %u", bytes, slot);
         sum += 1 - (double)bytes / slot;
         n++;
     }

@@ -34,11 +34,13 @@ START_TEST(a_byte_behind_a_fixed_object_panics_at_its_free)
     for (int i = 44; i < 64; i++) {
         const uint8_t kept = object[i];
         object[i] = 0x41;
-        snprintf(text, sizeof(text), "overflow: byte %d behind object %p (44 bytes) in cache item is 0x41", i - 44, (void *)object);
+        snprintf(text, sizeof(text), "overflow: byte %d behind object %p (44 bytes) in cache item is 0x41", i - 44,
+                 (void *)object);
         support_expect_panic(free_object, object, text);
         struct sgc_error error = {0};
         ck_assert_int_eq(sgc_debug_verify(cache, &error), -EUCLEAN);
-        snprintf(text, sizeof(text), "cache item: byte %d behind object %p (44 bytes) was overwritten", i - 44, (void *)object);
+        snprintf(text, sizeof(text), "cache item: byte %d behind object %p (44 bytes) was overwritten", i - 44,
+                 (void *)object);
         ck_assert_str_eq(error.message, text);
         object[i] = kept;
     }
@@ -59,7 +61,8 @@ START_TEST(a_byte_behind_a_variable_or_large_object_panics_at_its_free)
         memset(object, 0, usable);
         const uint8_t kept = object[usable];
         object[usable] = 0;
-        snprintf(text, sizeof(text), "overflow: byte 0 behind object %p (%zu bytes) in cache bytes is 0x00", (void *)object, usable);
+        snprintf(text, sizeof(text), "overflow: byte 0 behind object %p (%zu bytes) in cache bytes is 0x00",
+                 (void *)object, usable);
         support_expect_panic(free_object, object, text);
         object[usable] = kept;
         sgc_cache_free(cache, object);

@@ -1,4 +1,5 @@
-/* fork_test.c - caches in a forked child: the books are right, memory of the other threads' fronts is usable, nothing is handed out twice. */
+/* fork_test.c - caches in a forked child: the books are right, memory of the other threads' fronts is usable, nothing
+ *   is handed out twice. */
 #include "core/cache/internal.h"
 #include "core/os/meta.h"
 #include "tests/cache/attach.h"
@@ -170,7 +171,8 @@ static bool nothing_is_handed_out_twice(void *unused)
             return false;
         sgc_cache_free(cache, shared[i]);
     }
-    /* A thread may have had an object in its registers, and the slots of a word or a slab on their way: lost, but not many. */
+    /* A thread may have had an object in its registers, and the slots of a word or a slab on their way: lost, but not
+     * many. */
     const uint64_t n_live = sgc_cache_n_live(cache);
     sgc_cache_flush(cache);
     sgc_cache_flush(cache);

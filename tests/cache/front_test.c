@@ -107,7 +107,8 @@ START_TEST(the_fullest_of_the_first_slabs_serves_next)
     while (front->n)
         ck_assert_ptr_nonnull(sgc_cache_alloc(cache));
     ck_assert_uint_eq(front->n_partial, 4);
-    ck_assert_ptr_eq(sgc_slab_of(sgc_cache_alloc(cache)), sgc_slab_of(objects[PER_SLAB])); /* the 10 of the fullest, then 20, then 2 of 30 */
+    ck_assert_ptr_eq(sgc_slab_of(sgc_cache_alloc(cache)),
+                     sgc_slab_of(objects[PER_SLAB])); /* the 10 of the fullest, then 20, then 2 of 30 */
     ck_assert_uint_eq(front->n_partial, 1);
 }
 END_TEST

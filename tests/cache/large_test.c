@@ -106,7 +106,8 @@ START_TEST(a_pointer_into_a_large_object_panics)
     char *blob = sgc_cache_alloc_n(misused, 200000);
     static const size_t offsets[] = {16, 65536, 131072 + 16};
     for (int i = 0; i < 3; i++) {
-        snprintf(text, sizeof(text), "sgc_cache_free: interior pointer %p into cache blob", (void *)(blob + offsets[i]));
+        snprintf(text, sizeof(text), "sgc_cache_free: interior pointer %p into cache blob",
+                 (void *)(blob + offsets[i]));
         support_expect_panic(free_blob, blob + offsets[i], text);
     }
     sgc_cache_unmake(misused);

@@ -1,4 +1,5 @@
-/* remote_test.c - frees by threads that do not own the slab: nothing is lost, nothing is freed twice, no slab leaves too early or stays for ever.
+/* remote_test.c - frees by threads that do not own the slab: nothing is lost, nothing is freed twice, no slab leaves
+ *   too early or stays for ever.
  * The protocol's steps (F1-F3, T1-T3 in remote.c) are driven one by one where an interleaving matters. */
 #include "core/cache/internal.h"
 #include "tests/cache/attach.h"
@@ -160,7 +161,8 @@ static struct sgc_slab *full_slab(void *objects[PER_SLAB])
 /* F1 alone, as a thread that was stopped behind it. */
 static void free_step_1(void *object)
 {
-    __atomic_fetch_or(sgc_slab_words(slab_of_object(object), SGC_KIND_REMOTE) + word_of(object), bit_of(object), __ATOMIC_ACQ_REL);
+    __atomic_fetch_or(sgc_slab_words(slab_of_object(object), SGC_KIND_REMOTE) + word_of(object), bit_of(object),
+                      __ATOMIC_ACQ_REL);
 }
 /* F2 and F3 of that thread. */
 static void free_steps_2_and_3(struct sgc_slab *slab)
@@ -361,7 +363,8 @@ END_TEST
 static void *shared[SHARED];
 static uint64_t n_torn;
 
-/* Every thread swaps objects in and out of one table, so that most frees are of others' objects; in between threads end. */
+/* Every thread swaps objects in and out of one table, so that most frees are of others' objects; in between threads
+ * end. */
 static void *swap_about(void *seed)
 {
     uint64_t state = *(uint64_t *)seed;
@@ -444,7 +447,8 @@ START_TEST(owner_thieves_and_freeing_threads_agree)
         ck_assert_int_eq(pthread_create(&owner, NULL, hold_and_wait, &objects), 0);
         while (!__atomic_load_n(&stop_allocating, __ATOMIC_ACQUIRE))
             sched_yield();
-        struct objects halves[2] = {{objects.at, objects.n / 2}, {objects.at + objects.n / 2, objects.n - objects.n / 2}};
+        struct objects halves[2] = {{objects.at, objects.n / 2},
+                                    {objects.at + objects.n / 2, objects.n - objects.n / 2}};
         for (size_t i = 0; i + 1 < objects.n / 2; i += 2) { /* neighbours in different hands */
             void *swap = halves[0].at[i];
             halves[0].at[i] = halves[1].at[i];

@@ -272,7 +272,8 @@ START_TEST(sweeps_at_stops_keep_the_books)
         ck_assert_uint_eq(sgc_cache_n_live(cache), n_survivors);
         attach_verify(cache);
     }
-    ck_assert_uint_le(class_->n_slabs, 120); /* 4 rounds of 6,000 objects live at most, two threads' leftovers a round */
+    ck_assert_uint_le(class_->n_slabs,
+                      120); /* 4 rounds of 6,000 objects live at most, two threads' leftovers a round */
 }
 END_TEST
 

@@ -14,7 +14,7 @@ static struct sgc_cache *cache;
 static struct sgc_class *class_;
 static struct sgc_front *front;
 static struct sgc_slab *slab, *full, *partial, *empty; /* slab: the current one */
-static size_t number;                                    /* of slab */
+static size_t number;                                  /* of slab */
 
 /* Five slabs: current, full, partial, and two without live slots that went to the depot. */
 static void setup(void)
@@ -22,7 +22,8 @@ static void setup(void)
     static void *objects[5 * PER_SLAB];
     struct sgc_error error = {0};
     ck_assert_int_eq(sgc_arena_init(NULL), 0);
-    cache = sgc_cache_make(NULL, &item_type, NULL, NULL, SGC_KIND_BIT(SGC_KIND_COUNT) | SGC_KIND_BIT(SGC_KIND_MARK), NULL);
+    cache =
+        sgc_cache_make(NULL, &item_type, NULL, NULL, SGC_KIND_BIT(SGC_KIND_COUNT) | SGC_KIND_BIT(SGC_KIND_MARK), NULL);
     cache->managed_manual = 1;
     class_ = cache->classes[0];
     for (int i = 0; i < 4 * PER_SLAB + 40; i++)
@@ -38,7 +39,8 @@ static void setup(void)
     sgc_cache_flush(cache);
     empty = class_->empty;
     number = sgc_slab_number(slab);
-    ck_assert(full->listed == SLAB_FULL && partial->listed == SLAB_PARTIAL && slab->listed == SLAB_CURRENT && empty->listed == SLAB_DEPOT);
+    ck_assert(full->listed == SLAB_FULL && partial->listed == SLAB_PARTIAL && slab->listed == SLAB_CURRENT &&
+              empty->listed == SLAB_DEPOT);
     ck_assert_msg(sgc_cache_verify(cache, &error) == 0, "%s", error.message);
 }
 
@@ -279,7 +281,8 @@ START_TEST(a_broken_equation_is_named)
 {
     const uint64_t n_live = sgc_cache_n_live(cache);
     front->n_taken++;
-    expect("cache item: %llu live objects by the counters, but %llu slots in use", (unsigned long long)n_live + 1, (unsigned long long)n_live);
+    expect("cache item: %llu live objects by the counters, but %llu slots in use", (unsigned long long)n_live + 1,
+           (unsigned long long)n_live);
 }
 END_TEST
 

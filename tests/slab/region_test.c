@@ -30,7 +30,8 @@ START_TEST(a_run_is_described_by_its_head_and_zero_otherwise)
     ck_assert_uint_eq(run[1].n_slabs, 0);
     ck_assert_uint_eq(run[1].back_slabs, 1);
     ck_assert_uint_eq(run[2].back_slabs, 2);
-    ck_assert(run->kinds & SGC_KIND_BIT(SGC_KIND_COUNT) && run->kinds & SGC_KIND_BIT(SGC_KIND_FREE) && run->kinds & SGC_KIND_BIT(SGC_KIND_REMOTE));
+    ck_assert(run->kinds & SGC_KIND_BIT(SGC_KIND_COUNT) && run->kinds & SGC_KIND_BIT(SGC_KIND_FREE) &&
+              run->kinds & SGC_KIND_BIT(SGC_KIND_REMOTE));
     verify();
 }
 END_TEST
@@ -285,8 +286,12 @@ static unsigned scenario(struct sgc_budget *budget)
     static const struct {
         size_t n_slabs;
         uint32_t kinds;
-    } wanted[] = {{1, 0}, {1, 1u << SGC_KIND_COUNT}, {5, 1u << SGC_KIND_STATE | 1u << SGC_KIND_MARK}, {70, 1u << SGC_KIND_EXCESS | 1u << SGC_KIND_COUNT},
-                  {30, 1u << SGC_KIND_SITE}, {1, (1u << SGC_N_KINDS) - 1}};
+    } wanted[] = {{1, 0},
+                  {1, 1u << SGC_KIND_COUNT},
+                  {5, 1u << SGC_KIND_STATE | 1u << SGC_KIND_MARK},
+                  {70, 1u << SGC_KIND_EXCESS | 1u << SGC_KIND_COUNT},
+                  {30, 1u << SGC_KIND_SITE},
+                  {1, (1u << SGC_N_KINDS) - 1}};
     struct sgc_slab *runs[6];
     unsigned n_failed = 0;
     for (int i = 0; i < 6; i++) {
@@ -334,7 +339,8 @@ START_TEST(any_call_to_the_os_may_fail)
     uint64_t k = 1;
     for (;; k++) {
         const int status = support_run_child(fault_one, &k, text, sizeof(text));
-        ck_assert_msg(status == 0 || status == 42 << 8, "gate %llu: status 0x%x %s", (unsigned long long)k, (unsigned)status, text);
+        ck_assert_msg(status == 0 || status == 42 << 8, "gate %llu: status 0x%x %s", (unsigned long long)k,
+                      (unsigned)status, text);
         if (status)
             break;
     }
