@@ -1,6 +1,7 @@
 /* alloc.c - making managed objects.
- * Called by programs. Fast path: section, pop from the thread's window, zero, count 1, state byte, leave. Slow path at rest: back-pressure, pacer, refill, and
- * before NULL an emergency collection and the shrinkers; in a section: refill up to the hard limit, nothing else (contract, clause 5).
+ * Called by programs. Fast path: section, pop from the thread's window, zero, count 1, state byte, leave. Slow path at
+ * rest: back-pressure, pacer, refill, and before NULL an emergency collection and the shrinkers; in a section: refill
+ * up to the hard limit, nothing else (contract, clause 5).
  * No stop comes between the pop and the count: both are inside one section. */
 #include "core/heap/section.h"
 #include "core/os/meta.h"
@@ -25,14 +26,16 @@ static inline void alloc_publish(struct sgc_cache *cache, void *object, uint8_t 
     __atomic_store_n(sgc_state_byte(&sgc_counts, object), cache->new_state, __ATOMIC_RELAXED);
 }
 
-/* Types with a constructor, a finalizer, debug checks, no death, or a size that memset clears better. NULL: the slot went back. */
+/* Types with a constructor, a finalizer, debug checks, no death, or a size that memset clears better. NULL: the slot
+ * went back. */
 static SGC_NOINLINE void *alloc_special(struct sgc_cache *cache, void *object, const void *site)
 {
     const struct sgc_type *type = cache->type;
     const size_t bytes = sgc_object_bytes(object);
     if (cache->managed_manual && !__atomic_load_n(&cache->mixed, __ATOMIC_RELAXED)) {
         sgc_cache_mix(cache);
-        __atomic_store_n(&cache->special, sgc_cache_is_special(cache), __ATOMIC_RELAXED); /* several threads write the same */
+        /* several threads write the same */
+        __atomic_store_n(&cache->special, sgc_cache_is_special(cache), __ATOMIC_RELAXED);
     }
     if (type->finalize && sgc_finalizer_reserve(cache->heap) < 0) {
         sgc_slot_free(object);
@@ -61,11 +64,14 @@ static void *alloc_take(struct sgc_cache *cache, struct sgc_class *class_, size_
         return object;
     object = sgc_front_refill(class_);
     if (object)
-        sgc_pacer_allocated(cache->heap, class_->slot_bytes ? (uint64_t)(sgc_front_of(class_)->n + 1) * class_->slot_bytes : sgc_object_bytes(object));
+        sgc_pacer_allocated(cache->heap, class_->slot_bytes
+                                             ? (uint64_t)(sgc_front_of(class_)->n + 1) * class_->slot_bytes
+                                             : sgc_object_bytes(object));
     return object;
 }
 
-static void *alloc_take_at_rest(struct sgc_context *context, struct sgc_cache *cache, struct sgc_class *class_, size_t large_bytes)
+static void *alloc_take_at_rest(struct sgc_context *context, struct sgc_cache *cache, struct sgc_class *class_,
+                                size_t large_bytes)
 {
     context->soft_limit = 1;
     void *object = alloc_take(cache, class_, large_bytes);
@@ -99,13 +105,17 @@ static void alloc_note_due(struct sgc_context *context, struct sgc_heap *heap)
 }
 
 /* Memory ran out at rest: a full collection, then whatever the program can give back, then another. */
-static SGC_COLD void *alloc_emergency(struct sgc_context *context, struct sgc_cache *cache, struct sgc_class *class_, size_t large_bytes)
+static SGC_COLD void *alloc_emergency(struct sgc_context *context, struct sgc_cache *cache, struct sgc_class *class_,
+                                      size_t large_bytes)
 {
     struct sgc_heap *heap = cache->heap;
-    const size_t wanted = class_ && class_->slot_bytes ? SGC_SLAB_BYTES : class_ ? cache->type->size_bytes : large_bytes;
+    const size_t wanted = class_ && class_->slot_bytes ? SGC_SLAB_BYTES
+                          : class_                     ? cache->type->size_bytes
+                                                       : large_bytes;
     for (unsigned round = 0; round < 2; round++) {
         sgc_call_end(context);
-        sgc_event_record(SGC_EVENT_EMERGENCY, heap->name, wanted, __atomic_load_n(&heap->budget.used_bytes, __ATOMIC_RELAXED), 0, 0);
+        sgc_event_record(SGC_EVENT_EMERGENCY, heap->name, wanted,
+                         __atomic_load_n(&heap->budget.used_bytes, __ATOMIC_RELAXED), 0, 0);
         const bool shrunk = round == 0 || sgc_shrinkers_run(heap, wanted) > 0;
         if (shrunk)
             sgc_collect(heap, SGC_COLLECT_FULL, SGC_REASON_EMERGENCY);
@@ -118,7 +128,8 @@ static SGC_COLD void *alloc_emergency(struct sgc_context *context, struct sgc_ca
     return NULL;
 }
 
-static SGC_NOINLINE void *alloc_slow(struct sgc_cache *cache, struct sgc_class *class_, size_t large_bytes, bool at_rest)
+static SGC_NOINLINE void *alloc_slow(struct sgc_cache *cache, struct sgc_class *class_, size_t large_bytes,
+                                     bool at_rest)
 {
     struct sgc_context *context = &sgc_context_;
     void *object;
@@ -137,7 +148,8 @@ static SGC_NOINLINE void *alloc_slow(struct sgc_cache *cache, struct sgc_class *
 }
 
 /* Everything but the fast path. class_ NULL: a large object of the given bytes. */
-static SGC_NOINLINE void *alloc_general(struct sgc_cache *cache, struct sgc_class *class_, size_t large_bytes, const void *site)
+static SGC_NOINLINE void *alloc_general(struct sgc_cache *cache, struct sgc_class *class_, size_t large_bytes,
+                                        const void *site)
 {
     if (!sgc_context_.thread && sgc_thread_attach() < 0) {
         errno = ENOMEM;

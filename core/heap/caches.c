@@ -1,5 +1,6 @@
 /* caches.c - the caches of a heap: created by programs, named in config, listed by heap_link under the heap's lock.
- * Called by programs and by ephemeron.c (its internal cache). What the type implies is checked against the heap's strategy here. */
+ * Called by programs and by ephemeron.c (its internal cache). What the type implies is checked against the heap's
+ * strategy here. */
 #include "core/heap/heap.h"
 #include "core/heap/section.h"
 #include <errno.h>
@@ -23,12 +24,14 @@ static int type_check_needs(const struct sgc_heap *heap, const struct sgc_type *
     const uint32_t offered = heap->plugin->capabilities;
     if (type_has_references(type) && !(offered & SGC_NEED_REFERENCES))
         return sgc_error_set(error, -ENOTSUP,
-                             "type %s has reference fields, but strategy %s of heap %s does not follow references (missing: references); choose another strategy, or "
+                             "type %s has reference fields, but strategy %s of heap %s does not follow references "
+                             "(missing: references); choose another strategy, or "
                              "flag the type SGC_TYPE_MANUAL",
                              type->name, heap->plugin->name, heap->name);
     if (type->finalize && !(offered & SGC_NEED_FINALIZERS))
-        return sgc_error_set(error, -ENOTSUP, "type %s has a finalizer, but strategy %s of heap %s runs none (missing: finalizers)", type->name, heap->plugin->name,
-                             heap->name);
+        return sgc_error_set(error, -ENOTSUP,
+                             "type %s has a finalizer, but strategy %s of heap %s runs none (missing: finalizers)",
+                             type->name, heap->plugin->name, heap->name);
     return 0;
 }
 
@@ -37,10 +40,11 @@ static int type_check_needs(const struct sgc_heap *heap, const struct sgc_type *
 bool sgc_cache_is_special(const struct sgc_cache *cache)
 {
     const struct sgc_type *type = cache->type;
-    return type->ctor || type->finalize || cache->debug || (type->flags & SGC_TYPE_IMMORTAL) || cache->classes[0]->object_bytes > ZERO_INLINE_BYTES;
+    return type->ctor || type->finalize || cache->debug || (type->flags & SGC_TYPE_IMMORTAL) ||
+           cache->classes[0]->object_bytes > ZERO_INLINE_BYTES;
 }
 
-/* What core/heap adds to a cache of core/cache. In a section, with the link: a switch comes before both or after both. */
+/* What core/heap adds to a cache of core/cache. In one section with the link: a switch comes before or after both. */
 static void cache_adopt(struct sgc_heap *heap, struct sgc_cache *cache)
 {
     const struct sgc_type *type = cache->type;
@@ -48,7 +52,7 @@ static void cache_adopt(struct sgc_heap *heap, struct sgc_cache *cache)
     cache->managed_manual = (type->flags & SGC_TYPE_MANUAL) || heap->plugin == &sgc_strategy_none;
     cache->has_references = type_has_references(type);
     cache->new_state = cache->managed_manual ? sgc_strategy_none.ops->new_state : heap->ops->new_state;
-    /* A manual cache is special until its first managed object (alloc.c), which costs the bare calls their fast path. */
+    /* A manual cache is special until its first managed object (alloc.c), which costs bare calls their fast path. */
     cache->special = cache->managed_manual || sgc_cache_is_special(cache);
     cache->first_index = cache->classes[0]->index;
 }
@@ -62,7 +66,7 @@ static bool cache_name_taken(const struct sgc_heap *heap, const char *name)
     return false;
 }
 
-/* The list changes inside a section or at a stop, under the heap lock: still for whoever is at a stop or has the lock. */
+/* The list changes in a section or at a stop, under the heap lock: still for whoever is at a stop or has the lock. */
 static int cache_link(struct sgc_heap *heap, struct sgc_cache *cache, struct sgc_error *error)
 {
     SGC_SECTION;
@@ -86,7 +90,8 @@ struct sgc_cache *sgc_cache_create(struct sgc_heap *heap, const struct sgc_type 
         return NULL;
     }
     const char *name = strncmp(type->name, "struct ", 7) == 0 ? type->name + 7 : type->name;
-    if (heap->setup.cache_config && heap->setup.cache_config(heap->setup.cache_config_arg, heap->name, name, &config, error) < 0)
+    if (heap->setup.cache_config &&
+        heap->setup.cache_config(heap->setup.cache_config_arg, heap->name, name, &config, error) < 0)
         return NULL;
     struct sgc_cache *cache = sgc_cache_make(heap, type, &config, &heap->budget, heap->kinds, error);
     if (!cache)
@@ -117,7 +122,8 @@ int sgc_cache_destroy(struct sgc_cache *cache, struct sgc_error *error)
     sgc_stop_end(&stop);
     sgc_finalizer_wake(heap);
     if (n_live)
-        return sgc_error_set(error, -EBUSY, "cache %s of heap %s has %zu live object%s:\n%s", cache->name, heap->name, n_live, n_live == 1 ? "" : "s", text);
+        return sgc_error_set(error, -EBUSY, "cache %s of heap %s has %zu live object%s:\n%s", cache->name, heap->name,
+                             n_live, n_live == 1 ? "" : "s", text);
     sgc_cache_unmake(cache);
     return 0;
 }

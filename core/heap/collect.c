@@ -1,6 +1,8 @@
 /* collect.c - one collection: stop, empty the windows, let the strategy work, put slabs in order, account, resume.
- * Called by alloc.c (pacer, emergency), by programs (sgc_heap_collect), and by close, switch and cache destruction (the stopped part).
- * The caller is at rest. Two threads that find a collection due at once: the second one finds it done (the pacer is polled again under the stop). */
+ * Called by alloc.c (pacer, emergency), by programs (sgc_heap_collect), and by close, switch and cache destruction (the
+ * stopped part).
+ * The caller is at rest. Two threads that find a collection due at once: the second one finds it done (the pacer is
+ * polled again under the stop). */
 #include "core/heap/section.h"
 #include "core/heap/thread.h"
 #include "core/os/meta.h"
@@ -20,12 +22,13 @@ static void heap_relist(struct sgc_heap *heap)
         sgc_cache_relist(SGC_LIST_ENTRY(link, struct sgc_cache, heap_link));
 }
 
-/* ---- decrement.c ran out of memory: each object goes through a decrement again, which finds those without a claim and makes the others candidates */
+/* ---- decrement.c ran out of memory: each object goes through a decrement again, which finds those without a claim and
+ * makes the others candidates */
 
 struct recount {
     void **unclaimed; /* objects without a claim: handled after the walk, which their deaths would disturb */
     size_t n, capacity;
-    bool incomplete;  /* no memory for all of them */
+    bool incomplete; /* no memory for all of them */
 };
 
 static void recount_again(void *object)
@@ -38,7 +41,8 @@ static void recount_keep(struct recount *recount, void *object)
 {
     if (recount->n == recount->capacity) {
         const size_t capacity = recount->capacity ? recount->capacity * 2 : 512;
-        void **bigger = sgc_meta_realloc(recount->unclaimed, recount->capacity * sizeof(void *), capacity * sizeof(void *));
+        void **bigger =
+            sgc_meta_realloc(recount->unclaimed, recount->capacity * sizeof(void *), capacity * sizeof(void *));
         if (!bigger) {
             recount->incomplete = true;
             return;
@@ -86,7 +90,8 @@ static void heap_recount(struct sgc_heap *heap)
 void sgc_collect_stopped(struct sgc_heap *heap, enum sgc_collect_kind kind)
 {
     sgc_heap_flush(heap);
-    if (sgc_unlikely(__atomic_exchange_n(&heap->lost_decrements, false, __ATOMIC_ACQ_REL))) /* pairs with the store in decrement.c */
+    if (sgc_unlikely(__atomic_exchange_n(&heap->lost_decrements, false,
+                                         __ATOMIC_ACQ_REL))) /* pairs with the store in decrement.c */
         heap_recount(heap);
     __atomic_store_n(&heap->stats.last_visited, 0, __ATOMIC_RELAXED);
     heap->ops->collect(heap->self, kind);
@@ -101,7 +106,8 @@ static enum sgc_collect_kind collect_kind(const struct sgc_heap *heap, enum sgc_
     return kind;
 }
 
-static void collect_account(struct sgc_heap *heap, enum sgc_collect_kind kind, enum sgc_reason reason, const struct sgc_stop *stop, uint64_t pause_ns)
+static void collect_account(struct sgc_heap *heap, enum sgc_collect_kind kind, enum sgc_reason reason,
+                            const struct sgc_stop *stop, uint64_t pause_ns)
 {
     const uint64_t to_stop_ns = stop->stopped_ns - stop->began_ns;
     SGC_GUARD(&heap->stats_lock);
@@ -118,7 +124,8 @@ static void collect_account(struct sgc_heap *heap, enum sgc_collect_kind kind, e
 }
 
 /* At a stop, which it ends. Under SGC_REASON_PACE the kind is what the pacer says now. */
-static void collect_and_resume(struct sgc_stop *stop, struct sgc_heap *heap, enum sgc_collect_kind kind, enum sgc_reason reason)
+static void collect_and_resume(struct sgc_stop *stop, struct sgc_heap *heap, enum sgc_collect_kind kind,
+                               enum sgc_reason reason)
 {
     const int due = reason == SGC_REASON_PACE ? sgc_pacer_poll(heap) : (int)kind;
     if (due < 0) {
@@ -153,7 +160,8 @@ static bool heap_is_open(const struct sgc_heap *heap)
     return false;
 }
 
-/* The program may close the heap as soon as the section has ended, on another thread: from then on it is this thread's no more, but for what lock STOP says. */
+/* The program may close the heap as soon as the section has ended, on another thread: from then on it is this thread's
+ * no more, but for what lock STOP says. */
 void sgc_section_rested(struct sgc_context *context)
 {
     struct sgc_heap *heap = context->thread->due_heap;

@@ -1,8 +1,9 @@
 /* count.c - counts beyond the byte, and the values that people and verify see. The lock-free part is count.h.
  * Called on the rare path: a byte that ran full or empty.
- * Invariant, outside the stripe lock: count = low bits of the byte + excess word; the excess flag in the byte is set exactly when the excess word is not zero.
- * Lock: the object's stripe (rank COUNT) for the word and the flag; the byte's low bits also move without it, so each change here ends in a compare-and-swap of
- * the byte. The word is written before that: once the last claim is gone another thread may reclaim the slot, and its metadata with it. */
+ * Invariant, outside the stripe lock: count = low bits of the byte + excess word; the excess flag in the byte is set
+ * exactly when the excess word is not zero. Lock: the object's stripe (rank COUNT) for the word and the flag; the
+ * byte's low bits also move without it, so each change here ends in a compare-and-swap of the byte. The word is written
+ * before that: once the last claim is gone another thread may reclaim the slot, and its metadata with it. */
 #include "core/heap/heap.h"
 #include "core/heap/thread.h"
 
@@ -103,7 +104,8 @@ bool sgc_count_increment_unless_zero(void *object)
     uint8_t old = __atomic_load_n(byte, __ATOMIC_RELAXED);
     while (old != 0 && old != SGC_COUNT_DEAD) {
         if ((old & 0x7f) >= SGC_COUNT_LOW_MAX)
-            return count_increment_unless(object, true); /* others may take all those claims away before the lock is ours */
+            /* others may take all those claims away before the lock is ours */
+            return count_increment_unless(object, true);
         if (__atomic_compare_exchange_n(byte, &old, (uint8_t)(old + 1), true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
             return true;
     }

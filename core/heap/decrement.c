@@ -1,12 +1,14 @@
-/* decrement.c - what happens when a claim on a counted object goes away, and decrements that wait for the end of a section.
+/* decrement.c - what happens when a claim on a counted object goes away, and decrements that wait for the end of a
+ * section.
  * Called by hold.c and store.c, by strategies through the host, and at the end of outermost sections.
  *
- * Own-section validity (contract, clause 3): under a strategy that sets SGC_STATE_DEFER a decrement made inside a program's section only joins the thread's list;
- * the end of the section applies the list, still inside the section, so that no stop comes between. What the deaths found there release joins the same list, as it
- * does in a call at rest: a long chain of objects unwinds in a loop, not in a recursion.
+ * Own-section validity (contract, clause 3): under a strategy that sets SGC_STATE_DEFER a decrement made inside a
+ * program's section only joins the thread's list; the end of the section applies the list, still inside the section, so
+ * that no stop comes between. What the deaths found there release joins the same list, as it does in a call at rest: a
+ * long chain of objects unwinds in a loop, not in a recursion.
  * The list is the thread's own; entry before count, so that a forked child finds it whole.
- * No memory to grow the list: the count goes down at once, but a count of zero is not acted upon; the heap notes that, and its next collection is a full one that
- * offers every object to the strategy again (collect.c). Late, never lost. */
+ * No memory to grow the list: the count goes down at once, but a count of zero is not acted upon; the heap notes that,
+ * and its next collection is a full one that offers each object to the strategy again (collect.c). Late, never lost. */
 #include "core/heap/section.h"
 #include "core/os/meta.h"
 #include <string.h>

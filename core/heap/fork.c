@@ -1,10 +1,12 @@
 /* fork.c - fork() in a process with heaps. Installed once by thread.c.
- * The handlers bring all other threads to rest (a stop that lasts for the length of the fork), call liburcu's own, then take every lock of core in rank order. So the
- * child finds nothing half done: no death between its claim and its reclaim, no slot between a slab and a window.
- * A thread that forks inside a section of its own would wait for itself; that is a panic, as every wait in a section is a fault of the program.
- * In the child one thread is left. The others' holds stay, in C structs and on hold stacks; their windows and slabs go to the idle fronts, their strategy
- * records to the heap. Each heap's first collection is full. The grace thread and finalizer threads start again on the next need. Collecting after fork
- * copies no payload page that it does not write: marks, counts and free bits lie beside the slots.
+ * The handlers bring all other threads to rest (a stop that lasts for the length of the fork), call liburcu's own, then
+ * take every lock of core in rank order. So the child finds nothing half done: no death between its claim and its
+ * reclaim, no slot between a slab and a window.
+ * A thread that forks inside a section of its own would wait for itself; that is a panic, as every wait in a section is
+ * a fault of the program. In the child one thread is left. The others' holds stay, in C structs and on hold stacks;
+ * their windows and slabs go to the idle fronts, their strategy records to the heap. Each heap's first collection is
+ * full. The grace thread and finalizer threads start again on the next need. Collecting after fork copies no payload
+ * page that it does not write: marks, counts and free bits lie beside the slots.
  * Locks: PROCESS and STOP from before the stop to its end; all others at the stop. */
 #include "core/heap/section.h"
 #include "core/heap/thread.h"
@@ -13,7 +15,8 @@
 #include "core/stats/events.h"
 #include <pthread.h>
 
-static void heap_locks(void (*each)(struct sgc_lock *lock, int in_child), struct sgc_lock *(*pick)(struct sgc_heap *heap), int in_child)
+static void heap_locks(void (*each)(struct sgc_lock *lock, int in_child),
+                       struct sgc_lock *(*pick)(struct sgc_heap *heap), int in_child)
 {
     SGC_LIST_FOR_EACH (link, &sgc_heaps)
         each(pick(SGC_LIST_ENTRY(link, struct sgc_heap, link)), in_child);
@@ -44,7 +47,8 @@ static struct sgc_lock *pick_stats(struct sgc_heap *heap)
 
 static struct sgc_stop fork_stop; /* between prepare and parent or child; lock STOP */
 
-/* liburcu's handler waits for a grace period that is under way, and so for whoever reads under it: before the locks that such a reader may want. */
+/* liburcu's handler waits for a grace period that is under way, and so for whoever reads under it: before the locks
+ * that such a reader may want. */
 static void fork_prepare(void)
 {
     if (sgc_unlikely(sgc_context_.depth != 0))

@@ -1,13 +1,16 @@
 /* grace.c - grace periods: a sequence of them, a thread that runs them on request, and waiting for one.
- * Called by host.c for strategies, by stop.c (a stop is a grace period). The waiting itself is liburcu-bp's synchronize_rcu.
+ * Called by host.c for strategies, by stop.c (a stop is a grace period). The waiting itself is liburcu-bp's
+ * synchronize_rcu.
  *
- * Sequences are 64-bit. `started` is raised before synchronize_rcu, `done` after it. A stamp is started + 1, read after a sequentially consistent fence (F1)
- * that follows the unlink. Grace period n stores started = n, then fences (F2), then synchronizes. If the stamp was n, the load missed that store, so F1
- * precedes F2 in the order of fences, and the unlink is visible to every section that the grace period does not wait for. So done >= stamp proves
- * that every section which may have seen the object before the unlink has ended.
+ * Sequences are 64-bit. `started` is raised before synchronize_rcu, `done` after it. A stamp is started + 1, read after
+ * a sequentially consistent fence (F1) that follows the unlink. Grace period n stores started = n, then fences (F2),
+ * then synchronizes. If the stamp was n, the load missed that store, so F1 precedes F2 in the order of fences, and the
+ * unlink is visible to every section that the grace period does not wait for. So done >= stamp proves that every
+ * section which may have seen the object before the unlink has ended.
  * done moves up only (compare-and-swap maximum), as stops finish beside the thread.
- * Waiting threads leave the grace period to the thread and wait for `finished`: synchronize_rcu has no deadline, and a section that began after the ones that
- * were noted can hold it up. Only where there is no thread does a waiter run the grace period itself.
+ * Waiting threads leave the grace period to the thread and wait for `finished`: synchronize_rcu has no deadline, and a
+ * section that began after the ones that were noted can hold it up. Only where there is no thread does a waiter run the
+ * grace period itself.
  * Lock: GRACE guards the thread's state and `serving`; it is not held while waiting. */
 #include "core/heap/section.h"
 #include "core/os/clock.h"
@@ -23,9 +26,12 @@ static struct {
     bool runs;                /* attached and looking at requests */
     struct sgc_heap *serving; /* heap whose strategy the thread is calling */
     uint64_t wanted;          /* highest stamp requested; lock */
-    bool requested;           /* since the thread last looked; a stop or a waiter may have reached `wanted` before it does; lock */
-    uint64_t started, done;   /* atomic */
-} grace = {.lock = SGC_LOCK_INIT(SGC_RANK_GRACE, "grace"), .wake = PTHREAD_COND_INITIALIZER, .finished = PTHREAD_COND_INITIALIZER};
+    /* since the thread last looked; a stop or a waiter may have reached `wanted` before it does; lock */
+    bool requested;
+    uint64_t started, done; /* atomic */
+} grace = {.lock = SGC_LOCK_INIT(SGC_RANK_GRACE, "grace"),
+           .wake = PTHREAD_COND_INITIALIZER,
+           .finished = PTHREAD_COND_INITIALIZER};
 
 uint64_t sgc_grace_stamp(void)
 {
@@ -41,11 +47,13 @@ uint64_t sgc_grace_done(void)
 static void grace_finish(uint64_t sequence)
 {
     uint64_t done = __atomic_load_n(&grace.done, __ATOMIC_RELAXED);
-    while (done < sequence && !__atomic_compare_exchange_n(&grace.done, &done, sequence, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+    while (done < sequence &&
+           !__atomic_compare_exchange_n(&grace.done, &done, sequence, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
         ;
 }
 
-/* Runs one grace period on the calling thread, which is in no section. deadline_ns: 0 or absolute; -ETIMEDOUT leaves nothing done. */
+/* Runs one grace period on the calling thread, which is in no section. deadline_ns: 0 or absolute; -ETIMEDOUT leaves
+ * nothing done. */
 static int grace_run(unsigned watcher, uint64_t limit_ns, uint64_t deadline_ns, uint64_t *n_stalls)
 {
     const uint64_t sequence = __atomic_add_fetch(&grace.started, 1, __ATOMIC_SEQ_CST);
@@ -73,8 +81,8 @@ void sgc_grace_after_stop(void)
     grace_announce();
 }
 
-/* Next heap with a request that is fulfilled; marks it as being served. In a section, so that no switch comes between taking the request and marking it: a
- * strategy never hears of its predecessor's requests. */
+/* Next heap with a request that is fulfilled; marks it as being served. In a section, so that no switch comes between
+ * taking the request and marking it: a strategy never hears of its predecessor's requests. */
 static struct sgc_heap *grace_next_heap(void)
 {
     struct sgc_heap *found = NULL;
@@ -122,7 +130,8 @@ static uint64_t grace_report_limit_ns(void)
     uint64_t limit_ns = 0;
     sgc_lock_acquire(&sgc_threads_lock);
     SGC_LIST_FOR_EACH (link, &sgc_heaps) {
-        const uint64_t heap_ns = __atomic_load_n(&SGC_LIST_ENTRY(link, struct sgc_heap, link)->stall_report_ns, __ATOMIC_RELAXED);
+        const uint64_t heap_ns =
+            __atomic_load_n(&SGC_LIST_ENTRY(link, struct sgc_heap, link)->stall_report_ns, __ATOMIC_RELAXED);
         if (heap_ns && (limit_ns == 0 || heap_ns < limit_ns))
             limit_ns = heap_ns;
     }
@@ -147,7 +156,8 @@ static void *grace_main(void *unused)
 {
     (void)unused;
     while (sgc_thread_attach() < 0)
-        sgc_os_sleep_ns(1000000); /* no memory for the thread's record: requests wait, allocating threads help themselves (sgc_grace_wait) */
+        /* no memory for the thread's record: requests wait, allocating threads help themselves (sgc_grace_wait) */
+        sgc_os_sleep_ns(1000000);
     for (;;) {
         sgc_lock_acquire(&grace.lock);
         grace.runs = true;
@@ -168,7 +178,8 @@ static void *grace_main(void *unused)
     return NULL;
 }
 
-/* Lock GRACE is held. A refusal by the OS is met again at the next request; meanwhile sgc_grace_wait works without the thread. */
+/* Lock GRACE is held. A refusal by the OS is met again at the next request; meanwhile sgc_grace_wait works without the
+ * thread. */
 static bool grace_thread_ensure(void)
 {
     if (!grace.has_thread && sgc_os_thread_start(&grace.thread, "slabgc-grace", grace_main, NULL) == 0) {
@@ -193,7 +204,8 @@ static bool grace_ask_locked(uint64_t stamp)
 void sgc_grace_request(struct sgc_heap *heap, uint64_t stamp)
 {
     uint64_t wanted = __atomic_load_n(&heap->grace_wanted, __ATOMIC_RELAXED);
-    while (wanted < stamp && !__atomic_compare_exchange_n(&heap->grace_wanted, &wanted, stamp, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+    while (wanted < stamp &&
+           !__atomic_compare_exchange_n(&heap->grace_wanted, &wanted, stamp, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         ;
     SGC_GUARD(&grace.lock);
     grace_ask_locked(stamp);
@@ -231,7 +243,8 @@ int sgc_grace_wait(uint64_t stamp, uint64_t timeout_ns)
         grace_count(0, n_stalls);
         return -ETIMEDOUT;
     }
-    const int rc = grace_run(SGC_WATCHER_WAIT, timeout_ns, deadline_ns, &n_stalls); /* later than the stamp: one is enough */
+    /* later than the stamp: one is enough */
+    const int rc = grace_run(SGC_WATCHER_WAIT, timeout_ns, deadline_ns, &n_stalls);
     grace_count(rc == 0, n_stalls);
     return rc;
 }
@@ -249,7 +262,8 @@ struct sgc_lock *sgc_grace_lock_of_fork(void)
     return &grace.lock;
 }
 
-/* In a forked child the thread does not exist; the next request starts another. What it was in the middle of serving is asked for again: stamp 1 is long reached. */
+/* In a forked child the thread does not exist; the next request starts another. What it was in the middle of serving is
+ * asked for again: stamp 1 is long reached. */
 void sgc_grace_after_fork_child(void)
 {
     grace.has_thread = grace.runs = false;

@@ -1,7 +1,8 @@
 /* heap.c - the life of a heap: create, reconfigure, close; the list of open heaps.
  * Called by core/runtime (create, reconfigure) and by programs (close).
- * A heap is in sgc_heaps (lock THREADS; changes at stops) from the end of create to the start of close; whoever finds it there may use it until the end of its
- * section, as close frees it only after a second stop. Its index into the threads' cells and its name are free again after that stop. */
+ * A heap is in sgc_heaps (lock THREADS; changes at stops) from the end of create to the start of close; whoever finds
+ * it there may use it until the end of its section, as close frees it only after a second stop. Its index into the
+ * threads' cells and its name are free again after that stop. */
 #include "core/heap/heap.h"
 #include "core/heap/section.h"
 #include "core/heap/thread.h"
@@ -40,7 +41,8 @@ static int heap_register_index(const char *name, unsigned *index, struct sgc_err
         *index = free;
         return 0;
     }
-    return sgc_error_set(error, -EMFILE, "heap %s: %d heaps are open, which is the most a process may have", name, SGC_MAX_HEAPS);
+    return sgc_error_set(error, -EMFILE, "heap %s: %d heaps are open, which is the most a process may have", name,
+                         SGC_MAX_HEAPS);
 }
 
 static void heap_release_index(unsigned index)
@@ -80,7 +82,8 @@ static void heap_limits(struct sgc_heap *heap, const struct sgc_heap_setup *setu
 {
     __atomic_store_n(&heap->budget.soft_bytes, setup->soft_limit_bytes, __ATOMIC_RELAXED);
     __atomic_store_n(&heap->budget.hard_bytes, setup->hard_limit_bytes, __ATOMIC_RELAXED);
-    __atomic_store_n(&heap->stall_report_ns, setup->stall_report_ns, __ATOMIC_RELAXED); /* read by the grace thread at rest */
+    /* read by the grace thread at rest */
+    __atomic_store_n(&heap->stall_report_ns, setup->stall_report_ns, __ATOMIC_RELAXED);
 }
 
 static void heap_init(struct sgc_heap *heap, const struct sgc_heap_setup *setup)
@@ -115,8 +118,8 @@ static void heap_link(struct sgc_heap *heap)
     sgc_stop_end(&stop);
 }
 
-/* At a stop. From here on no thread that exits finds the heap, so its cells go first; and the strategy is told of no grace period any more, as counts are
- * worthless now. */
+/* At a stop. From here on no thread that exits finds the heap, so its cells go first; and the strategy is told of no
+ * grace period any more, as counts are worthless now. */
 static void heap_unlink(struct sgc_heap *heap)
 {
     sgc_strategy_release_cells(heap);
@@ -138,7 +141,8 @@ struct sgc_heap *sgc_heap_create(const struct sgc_heap_setup *setup, struct sgc_
     if (sgc_context_.depth != 0)
         sgc_panic("sgc_heap_open: called inside a section");
     if (setup->plugin->n_params > SGC_MAX_PARAMS) {
-        sgc_error_set(error, -EINVAL, "strategy %s declares %u parameters, the most is %d", setup->plugin->name, setup->plugin->n_params, SGC_MAX_PARAMS);
+        sgc_error_set(error, -EINVAL, "strategy %s declares %u parameters, the most is %d", setup->plugin->name,
+                      setup->plugin->n_params, SGC_MAX_PARAMS);
         return NULL;
     }
     if (sgc_process_init(error) < 0)
@@ -197,7 +201,7 @@ void sgc_heap_reconfigure(struct sgc_heap *heap, const struct sgc_heap_setup *se
     sgc_stop_end(&stop);
 }
 
-/* The last collection, and who still holds what. Counts become holds alone (and are worthless afterwards). At a stop. */
+/* The last collection, and who still holds what. Counts become holds alone, and are worthless afterwards. At a stop. */
 struct leak_list {
     size_t n_held, length;
     char text[SGC_ERROR_MESSAGE_BYTES / 2];
@@ -212,8 +216,9 @@ static void leak_visit(void *arg, void *object)
         return;
     leaks->n_held++;
     if (leaks->length + 96 < sizeof(leaks->text))
-        leaks->length += (size_t)snprintf(leaks->text + leaks->length, sizeof(leaks->text) - leaks->length, "\n  %.40s %p: %llu hold%s", cache->name,
-                                          object, (unsigned long long)count, count == 1 ? "" : "s");
+        leaks->length += (size_t)snprintf(leaks->text + leaks->length, sizeof(leaks->text) - leaks->length,
+                                          "\n  %.40s %p: %llu hold%s", cache->name, object, (unsigned long long)count,
+                                          count == 1 ? "" : "s");
 }
 
 static void heap_list_leaks(struct sgc_heap *heap, struct leak_list *leaks)
@@ -267,8 +272,10 @@ int sgc_heap_close(struct sgc_heap *heap, struct sgc_error *error)
         sgc_cache_unmake(SGC_LIST_ENTRY(link, struct sgc_cache, heap_link));
     int rc = 0;
     if (leaks.n_held) {
-        rc = sgc_error_set(error, -EBUSY, "heap %s closed with %zu object%s still held:%s", heap->name, leaks.n_held, leaks.n_held == 1 ? "" : "s", leaks.text);
-        sgc_warn("heap %s closed with %zu object%s still held:%s", heap->name, leaks.n_held, leaks.n_held == 1 ? "" : "s", leaks.text);
+        rc = sgc_error_set(error, -EBUSY, "heap %s closed with %zu object%s still held:%s", heap->name, leaks.n_held,
+                           leaks.n_held == 1 ? "" : "s", leaks.text);
+        sgc_warn("heap %s closed with %zu object%s still held:%s", heap->name, leaks.n_held,
+                 leaks.n_held == 1 ? "" : "s", leaks.text);
     }
     heap_free(heap);
     return rc;

@@ -1,5 +1,6 @@
 /* heap_stats.c - the figures of a heap, folded on read.
- * Called by programs and tools, in any state: takes the heap's statistics lock (a leaf) and, at rest or in a section, the heap lock for the list of caches; stops nobody. */
+ * Called by programs and tools, in any state: takes the heap's statistics lock (a leaf) and, at rest or in a section,
+ * the heap lock for the list of caches; stops nobody. */
 #include "core/heap/heap.h"
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /* hold.c - holds: claims from outside the heap, and the thread's hold stack.
- * Called by programs. sgc_hold and sgc_drop are fast paths: one count, inside a section (the program's, or a short one of their own). */
+ * Called by programs. sgc_hold and sgc_drop are fast paths: one count, inside a section (the program's, or a short one
+ * of their own). */
 #include "core/heap/section.h"
 #include "core/os/meta.h"
 #include <errno.h>
@@ -80,7 +81,8 @@ void sgc_drop(void *object)
         drop_general(object);
         return;
     }
-    const bool done = !(__atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED) & SGC_STATE_COUNTED) && hold_decrement_solo(object);
+    const bool done = !(__atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED) & SGC_STATE_COUNTED) &&
+                      hold_decrement_solo(object);
     if (outermost)
         sgc_call_end(context);
     if (sgc_unlikely(!done))

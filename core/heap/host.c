@@ -1,6 +1,7 @@
 /* host.c - the services that a strategy gets: one constant table over core's own functions.
- * Called by plug-ins through `const struct sgc_host *`; plugin.h says in which context. The lock service ranks STRATEGY, so a strategy may allocate and ask for grace
- * periods under its lock, but not bury: the weak table ranks above it, while sections that hold the weak table's lock may call ops->decrement. */
+ * Called by plug-ins through `const struct sgc_host *`; plugin.h says in which context. The lock service ranks
+ * STRATEGY, so a strategy may allocate and ask for grace periods under its lock, but not bury: the weak table ranks
+ * above it, while sections that hold the weak table's lock may call ops->decrement. */
 #include "core/heap/heap.h"
 #include "core/heap/section.h"
 #include "core/os/meta.h"

@@ -1,9 +1,11 @@
-/* none.c - the built-in strategy: the bare object cache. An object ends at its last drop (at the section's end inside one), or by sgc_cache_free.
- * Its decrement also serves objects of manual types on every other strategy. It has no records of its own: self is NULL everywhere. */
+/* none.c - the built-in strategy: the bare object cache. An object ends at its last drop (at the section's end inside
+ * one), or by sgc_cache_free. Its decrement also serves objects of manual types on every other strategy. It has no
+ * records of its own: self is NULL everywhere. */
 #include "core/heap/heap.h"
 #include <errno.h>
 
-static int none_open(const struct sgc_host *host, struct sgc_heap *heap, const uint64_t *params, void **self, struct sgc_error *error)
+static int none_open(const struct sgc_host *host, struct sgc_heap *heap, const uint64_t *params, void **self,
+                     struct sgc_error *error)
 {
     (void)host, (void)heap, (void)params, (void)error;
     *self = NULL;

@@ -1,13 +1,15 @@
 /* pacer.c - when to collect: the same arithmetic for every strategy, from the thresholds it declared (struct sgc_pace).
  * Called by alloc.c at refills (not per object), by collect.c after each collection, by the host for requests.
  *   minor due when since_minor >= pace.minor_bytes
- *   full due when live + since_minor + external > full_trigger; full_trigger = max(full_min, live after the last full * (100 + growth) / 100)
- * since_minor counts slots handed to windows, so up to a window per thread and class is counted early. */
+ *   full due when live + since_minor + external > full_trigger; full_trigger = max(full_min, live after the last full *
+ *   (100 + growth) / 100) since_minor counts slots handed to windows, so up to a window per thread and class is counted
+ *   early. */
 #include "core/heap/heap.h"
 
 void sgc_pacer_allocated(struct sgc_heap *heap, uint64_t bytes)
 {
-    __atomic_fetch_add(&heap->pacer.since_minor_bytes, bytes, __ATOMIC_RELAXED); /* once per refill; a figure, orders nothing */
+    /* once per refill; a figure, orders nothing */
+    __atomic_fetch_add(&heap->pacer.since_minor_bytes, bytes, __ATOMIC_RELAXED);
 }
 
 int sgc_pacer_poll(const struct sgc_heap *heap)
@@ -18,7 +20,8 @@ int sgc_pacer_poll(const struct sgc_heap *heap)
         return requested == 2 ? SGC_COLLECT_FULL : SGC_COLLECT_MINOR;
     const uint64_t since = __atomic_load_n(&pacer->since_minor_bytes, __ATOMIC_RELAXED);
     const int64_t external = __atomic_load_n(&heap->external_bytes, __ATOMIC_RELAXED);
-    const uint64_t live = __atomic_load_n(&pacer->live_bytes, __ATOMIC_RELAXED) + (external > 0 ? (uint64_t)external : 0);
+    const uint64_t live =
+        __atomic_load_n(&pacer->live_bytes, __ATOMIC_RELAXED) + (external > 0 ? (uint64_t)external : 0);
     const uint64_t minor_bytes = __atomic_load_n(&pacer->pace.minor_bytes, __ATOMIC_RELAXED);
     const bool full_due = live + since > __atomic_load_n(&pacer->full_trigger_bytes, __ATOMIC_RELAXED);
     if (minor_bytes && since < minor_bytes)
@@ -79,7 +82,8 @@ void sgc_pacer_request(struct sgc_heap *heap, enum sgc_collect_kind kind)
 {
     const uint32_t wanted = kind == SGC_COLLECT_FULL ? 2 : 1;
     uint32_t requested = __atomic_load_n(&heap->pacer.requested, __ATOMIC_RELAXED);
-    while (requested < wanted && !__atomic_compare_exchange_n(&heap->pacer.requested, &requested, wanted, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+    while (requested < wanted && !__atomic_compare_exchange_n(&heap->pacer.requested, &requested, wanted, true,
+                                                              __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         ;
 }
 

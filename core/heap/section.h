@@ -1,8 +1,10 @@
 /* section.h - sections, inline for core's own use.
- * A program's section is two things: a word of the thread's context, `depth`, that keeps stops away exactly as `busy` does for core's own calls
- * (core/cache/call.h has the argument), and a liburcu-bp read-side section (one flavour in the process), which grace periods wait for. Both write the
- * thread's own lines only: no line that another thread reads in its own section.
- * The order on entry: depth, flag, then liburcu; on leaving: liburcu, then depth. So a stop, too, is a grace period: it waits for every depth. */
+ * A program's section is two things: a word of the thread's context, `depth`, that keeps stops away exactly as `busy`
+ * does for core's own calls (core/cache/call.h has the argument), and a liburcu-bp read-side section (one flavour in
+ * the process), which grace periods wait for. Both write the thread's own lines only: no line that another thread reads
+ * in its own section.
+ * The order on entry: depth, flag, then liburcu; on leaving: liburcu, then depth. So a stop, too, is a grace period: it
+ * waits for every depth. */
 #ifndef SLABGC_CORE_HEAP_SECTION_H
 #define SLABGC_CORE_HEAP_SECTION_H
 
@@ -15,8 +17,9 @@
 #endif
 #include <urcu/urcu-bp.h>
 
-/* Two addresses for TSan, which sees neither membarrier nor liburcu: sections release to `rest`, a stop or grace period acquires it; a stop's end releases to
- * `resume`, sections acquire it. Sections are not ordered among themselves, so races between them stay visible. */
+/* Two addresses for TSan, which sees neither membarrier nor liburcu: sections release to `rest`, a stop or grace period
+ * acquires it; a stop's end releases to `resume`, sections acquire it. Sections are not ordered among themselves, so
+ * races between them stay visible. */
 extern char sgc_tsan_rest, sgc_tsan_resume;
 
 /* Bits of context->rest_pending. */
@@ -27,8 +30,8 @@ void sgc_section_wait_for_stop(struct sgc_context *context); /* stop.c */
 void sgc_section_rested(struct sgc_context *context);        /* collect.c: what rest_pending asks for at rest */
 void sgc_section_attach(void);                               /* thread.c: attaches or panics */
 
-/* Outermost entry; context->depth is 0. n_sections moves first: a watcher sees one number for one section, and who reads the new number (acquire) knows the old
- * section to be over. */
+/* Outermost entry; context->depth is 0. n_sections moves first: a watcher sees one number for one section, and who
+ * reads the new number (acquire) knows the old section to be over. */
 static inline void sgc_section_begin(struct sgc_context *context)
 {
     if (sgc_unlikely(!context->thread))

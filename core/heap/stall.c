@@ -1,19 +1,21 @@
 /* stall.c - waiting for sections with eyes open: names the thread whose long section delays a stop or a grace period.
- * Called by stop.c, whose safety rests on this wait, and by grace.c before it asks liburcu for the grace period itself (there it serves reports alone).
+ * Called by stop.c, whose safety rests on this wait, and by grace.c before it asks liburcu for the grace period itself
+ * (there it serves reports alone).
  *
- * A stop has set the flag and fenced every thread before it comes here. It waits for each thread that was in a section or call then: until its words are 0, or the number of
- * its section moved (it left, and its next entry meets the flag). The acquire loads pair with the releases in section.h and call.h. A thread found at rest
- * once needs no second look.
+ * A stop has set the flag and fenced every thread before it comes here. It waits for each thread that was in a section
+ * or call then: until its words are 0, or the number of its section moved (it left, and its next entry meets the flag).
+ * The acquire loads pair with the releases in section.h and call.h. A thread found at rest once needs no second look.
  * The list and the threads' names are read under lock THREADS.
- * Invariant: watched_section[w] is the section that the thread was in when watcher w looked first, or UINT64_MAX; numbers start at 1. */
+ * Invariant: watched_section[w] is the section that the thread was in when watcher w looked first, or UINT64_MAX;
+ * numbers start at 1. */
 #include "core/heap/section.h"
 #include "core/os/clock.h"
 #include "core/stats/events.h"
 #include <errno.h>
 #include <sched.h>
 
-#define STALL_SPINS 64               /* yields before the first sleep */
-#define STALL_SLEEP_NS 50000         /* then polls at this period: short against any pause worth reporting */
+#define STALL_SPINS 64       /* yields before the first sleep */
+#define STALL_SLEEP_NS 50000 /* then polls at this period: short against any pause worth reporting */
 #define STALL_LIMIT_DEFAULT_NS 100000000
 
 /* A grace period does not care for core's own calls: their operands are held. */
@@ -35,7 +37,8 @@ static unsigned sections_note(unsigned watcher)
     SGC_LIST_FOR_EACH (link, &sgc_threads) {
         struct sgc_thread *thread = SGC_LIST_ENTRY(link, struct sgc_thread, link);
         thread->watched_section[watcher] = UINT64_MAX;
-        const uint64_t section = thread_section(thread); /* before the words: an older number only makes the wait shorter if that section is over */
+        /* before the words: an older number only makes the wait shorter if that section is over */
+        const uint64_t section = thread_section(thread);
         if (thread->context == &sgc_context_ || !thread_is_in_section(thread, watcher))
             continue;
         thread->watched_section[watcher] = section;
@@ -44,10 +47,12 @@ static unsigned sections_note(unsigned watcher)
     return n;
 }
 
-static SGC_COLD void section_report(const struct sgc_thread *thread, unsigned watcher, const char *who, uint64_t waited_ns)
+static SGC_COLD void section_report(const struct sgc_thread *thread, unsigned watcher, const char *who,
+                                    uint64_t waited_ns)
 {
-    sgc_warn("%s%s%s waits for thread \"%s\" (tid %lld): in one section for more than %llu ms", watcher == SGC_WATCHER_STOP ? "a stop" : "a grace period",
-             who ? " of heap " : "", who ? who : "", thread->name, (long long)thread->tid, (unsigned long long)(waited_ns / 1000000));
+    sgc_warn("%s%s%s waits for thread \"%s\" (tid %lld): in one section for more than %llu ms",
+             watcher == SGC_WATCHER_STOP ? "a stop" : "a grace period", who ? " of heap " : "", who ? who : "",
+             thread->name, (long long)thread->tid, (unsigned long long)(waited_ns / 1000000));
     sgc_event_record(SGC_EVENT_STALL, thread->name, waited_ns, (uint64_t)thread->tid, 0, 0);
 }
 

@@ -1,9 +1,12 @@
-/* stop.c - the slow ends of sections and calls, and stops: the moment when every thread is at rest and kept from leaving it.
- * Called by section.h, collect.c, switch.c, walk.c, verify.c, heap.c and fork.c. No polls, no parking: a thread meets a stop only when it enters.
+/* stop.c - the slow ends of sections and calls, and stops: the moment when every thread is at rest and kept from
+ * leaving it.
+ * Called by section.h, collect.c, switch.c, walk.c, verify.c, heap.c and fork.c. No polls, no parking: a thread meets a
+ * stop only when it enters.
  *
- * A stop is: take lock STOP, set the flag, membarrier, wait until each thread's `depth` and `busy` were 0 (core/cache/call.h has the argument; stall.c waits).
- * Threads that meet the flag wait on the lock. While one thread alone is attached (solo) there is nobody to wait for: attaching needs lock STOP. A
- * stop is also a grace period, and is counted as one.
+ * A stop is: take lock STOP, set the flag, membarrier, wait until each thread's `depth` and `busy` were 0
+ * (core/cache/call.h has the argument; stall.c waits). Threads that meet the flag wait on the lock. While one thread
+ * alone is attached (solo) there is nobody to wait for: attaching needs lock STOP. A stop is also a grace period, and
+ * is counted as one.
  * Lock: STOP, outermost of all but RUNTIME, LIFE and PROCESS; held for the length of the stop. */
 #include "core/heap/section.h"
 #include "core/heap/thread.h"
@@ -14,13 +17,14 @@ char sgc_tsan_rest, sgc_tsan_resume;
 static struct sgc_lock stop_lock = SGC_LOCK_INIT(SGC_RANK_STOP, "stop");
 static struct sgc_context *stopper; /* context of the thread that holds lock STOP for a stop; atomic, compared only */
 
-/* The entry that set `word` met the flag. Takes the word back, waits for the stop's end, tries again; behind the fence of its own where membarrier is
- * missing. */
+/* The entry that set `word` met the flag. Takes the word back, waits for the stop's end, tries again; behind the fence
+ * of its own where membarrier is missing. */
 static void stop_wait(struct sgc_context *context, uint32_t *word)
 {
     for (;;) {
         __atomic_thread_fence(__ATOMIC_SEQ_CST); /* between word and flag; pairs with the one in stop_raise_flag */
-        if (!(__atomic_load_n(&sgc_stop_flag, __ATOMIC_ACQUIRE) & SGC_STOP_NOW)) /* pairs with the release in sgc_stop_end_locked */
+        if (!(__atomic_load_n(&sgc_stop_flag, __ATOMIC_ACQUIRE) &
+              SGC_STOP_NOW)) /* pairs with the release in sgc_stop_end_locked */
             return;
         SGC_CHECK(__atomic_load_n(&stopper, __ATOMIC_RELAXED) != context); /* a section inside one's own stop */
         __atomic_store_n(word, 0, __ATOMIC_RELEASE);
@@ -49,14 +53,17 @@ void sgc_stop_init(void)
     __atomic_fetch_or(&sgc_stop_flag, SGC_STOP_FENCED, __ATOMIC_SEQ_CST);
 }
 
-/* After it, a thread that enters sees the flag, or has its word seen. A membarrier that was there and is refused now (a seccomp filter installed meanwhile) is
- * beyond repair. */
+/* After it, a thread that enters sees the flag, or has its word seen. A membarrier that was there and is refused now (a
+ * seccomp filter installed meanwhile) is beyond repair. */
 static void stop_raise_flag(void)
 {
-    const uint32_t was = __atomic_fetch_or(&sgc_stop_flag, SGC_STOP_NOW, __ATOMIC_SEQ_CST); /* pairs with the loads on entry */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);                                               /* for fenced entries: pairs with stop_wait */
+    /* pairs with the loads on entry */
+    const uint32_t was = __atomic_fetch_or(&sgc_stop_flag, SGC_STOP_NOW, __ATOMIC_SEQ_CST);
+    /* for fenced entries: pairs with stop_wait */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (!(was & SGC_STOP_FENCED) && !sgc_os_membarrier())
-        sgc_panic("membarrier worked when the process began and is refused now (a seccomp filter installed later?): install it before the first use of slabgc");
+        sgc_panic("membarrier worked when the process began and is refused now (a seccomp filter installed later?): "
+                  "install it before the first use of slabgc");
 }
 
 void sgc_enter_outermost_(void)
@@ -86,7 +93,8 @@ struct sgc_lock *sgc_stop_lock_of_fork(void)
     return &stop_lock;
 }
 
-/* Lock STOP is held. A caller that is not attached (it is about to be, or forks) waits even for a solo thread: that one is another. */
+/* Lock STOP is held. A caller that is not attached (it is about to be, or forks) waits even for a solo thread: that one
+ * is another. */
 void sgc_stop_begin_locked(struct sgc_stop *stop, struct sgc_heap *heap)
 {
     stop->began_ns = sgc_os_now_ns();
@@ -109,9 +117,11 @@ void sgc_stop_begin_locked(struct sgc_stop *stop, struct sgc_heap *heap)
 void sgc_stop_begin(struct sgc_stop *stop, struct sgc_heap *heap)
 {
     if (sgc_unlikely(sgc_context_.depth != 0))
-        sgc_panic("a stop was asked for inside a section (collect, walk, verify, close and switch are calls for threads at rest)");
+        sgc_panic("a stop was asked for inside a section (collect, walk, verify, close and switch are calls for "
+                  "threads at rest)");
     if (sgc_unlikely(sgc_context_.busy != 0))
-        sgc_panic("a stop was asked for inside a call of slabgc (ctor, reset, dtor and trace callbacks must not call it)");
+        sgc_panic(
+            "a stop was asked for inside a call of slabgc (ctor, reset, dtor and trace callbacks must not call it)");
     if (sgc_unlikely(!sgc_context_.thread))
         sgc_section_attach(); /* before the lock, which attaching takes */
     sgc_lock_acquire(&stop_lock);

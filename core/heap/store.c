@@ -1,6 +1,7 @@
 /* store.c - the store family's slow paths, and root cells.
- * Called by the inline barrier (store.h) on a hit or at rest. Each call runs in a section, checks its operands, and lets the strategy do the rest; an owner whose
- * state byte asks for nothing gets the plain atomic form. Never blocks, never collects.
+ * Called by the inline barrier (store.h) on a hit or at rest. Each call runs in a section, checks its operands, and
+ * lets the strategy do the rest; an owner whose state byte asks for nothing gets the plain atomic form. Never blocks,
+ * never collects.
  * A root cell is a hold kept in a cell: no registration, and its referent is a root by its count. */
 #include "core/heap/section.h"
 
@@ -33,7 +34,8 @@ static inline void store_check_value(const struct sgc_heap *heap, const void *ow
         return;
     const struct sgc_cache *cache = store_cache(value, "value");
     if (sgc_unlikely(cache->heap != heap))
-        sgc_panic("cross-heap store: owner %p of heap %s, value %p of heap %s", owner, sgc_heap_name(heap), value, sgc_heap_name(cache->heap));
+        sgc_panic("cross-heap store: owner %p of heap %s, value %p of heap %s", owner, sgc_heap_name(heap), value,
+                  sgc_heap_name(cache->heap));
 }
 
 /* Does a store into this owner concern its strategy? */
@@ -58,7 +60,8 @@ static SGC_NOINLINE void store_general(void *owner, void **field, void *value)
 void sgc_store_slow_(void *owner, void **field, void *value)
 {
     struct sgc_context *context = &sgc_context_;
-    if (sgc_unlikely((context->depth | context->busy) || !context->thread || !sgc_arena_covers(owner) || !sgc_call_try(context))) {
+    if (sgc_unlikely((context->depth | context->busy) || !context->thread || !sgc_arena_covers(owner) ||
+                     !sgc_call_try(context))) {
         store_general(owner, field, value);
         return;
     }
@@ -80,7 +83,7 @@ void *sgc_store_exchange_(void *owner, void **field, void *value)
         old = heap->ops->exchange(heap->self, owner, field, value);
     } else {
         old = __atomic_exchange_n(field, value, __ATOMIC_ACQ_REL);
-        /* Fields carry no claim here; the caller's hold is made inside the section, before anything can notice a death. */
+        /* Fields carry no claim here; the caller's hold is made inside the call, before anything can notice a death. */
         if (sgc_is_object(old))
             sgc_count_increment(&sgc_counts, old, sgc_solo);
     }
@@ -117,7 +120,8 @@ void *sgc_root_xchg(struct sgc_root *root, void *value)
 {
     SGC_SHORT_SECTION_BEGIN(context);
     sgc_hold(value);
-    void *old = __atomic_exchange_n(&root->reference, value, __ATOMIC_ACQ_REL); /* pairs with the acquire of sgc_root_get */
+    /* pairs with the acquire of sgc_root_get */
+    void *old = __atomic_exchange_n(&root->reference, value, __ATOMIC_ACQ_REL);
     SGC_SHORT_SECTION_END(context);
     return old;
 }

@@ -1,7 +1,8 @@
 /* switch.c - moving a live heap to another strategy; converting counts between the two meanings.
  * Called by core/runtime (sgc_heap_switch's back half) and by heap.c (close: who holds what).
- * The conversion rests on one identity: count = holds + incoming references. After a full collection every object is live, so one walk over all reference
- * fields adds or takes away exactly the incoming part. References held by an object of a manual type carry no claim on any strategy.
+ * The conversion rests on one identity: count = holds + incoming references. After a full collection every object is
+ * live, so one walk over all reference fields adds or takes away exactly the incoming part. References held by an
+ * object of a manual type carry no claim on any strategy.
  * All of it happens at one stop; a failure before adopt leaves the heap as it was. */
 #include "core/heap/heap.h"
 #include "core/heap/section.h"
@@ -81,7 +82,8 @@ static void slab_add_kinds(void *arg, struct sgc_slab *slab)
         add->rc = sgc_slab_run_add_kinds(slab, add->kinds);
 }
 
-/* 0 or -ENOMEM. What a cache's kinds name, all of its slabs have: they change when every slab has been served. Kinds stay once committed. */
+/* 0 or -ENOMEM. What a cache's kinds name, all of its slabs have: they change when every slab has been served. Kinds
+ * stay once committed. */
 static int heap_add_kinds(struct sgc_heap *heap, uint32_t kinds)
 {
     struct add_kinds add = {.kinds = kinds};
@@ -105,7 +107,8 @@ static void object_set_state(void *arg, void *object)
     *state = (uint8_t)((*state & (SGC_STATE_WATCHED | SGC_STATE_FINALIZED)) | *new_state);
 }
 
-/* Marks and private bytes, of all slots: the next strategy finds both as in a fresh slab. A large object has those of its first granule. */
+/* Marks and private bytes, of all slots: the next strategy finds both as in a fresh slab. A large object has those of
+ * its first granule. */
 static void slab_clear_metadata(void *unused, struct sgc_slab *slab)
 {
     const size_t n_granules = slab->slot_bytes ? SGC_SLAB_GRANULES : 1;
@@ -119,7 +122,8 @@ static void slab_clear_metadata(void *unused, struct sgc_slab *slab)
 
 static void heap_install(struct sgc_heap *heap, const struct sgc_strategy_plugin *plugin, void *self)
 {
-    const uint32_t was = heap->plugin->capabilities & SGC_CAP_COUNTS_REFERENCES, is = plugin->capabilities & SGC_CAP_COUNTS_REFERENCES;
+    const uint32_t was = heap->plugin->capabilities & SGC_CAP_COUNTS_REFERENCES,
+                   is = plugin->capabilities & SGC_CAP_COUNTS_REFERENCES;
     if (was && !is)
         sgc_counts_remove_references(heap);
     if (!was && is)
@@ -150,9 +154,13 @@ static uint32_t plugin_kinds(const struct sgc_strategy_plugin *plugin)
 static int check_plugin(const struct sgc_heap *heap, const struct sgc_strategy_plugin *plugin, struct sgc_error *error)
 {
     if (sgc_heap_plugin(heap) == &sgc_strategy_none || plugin == &sgc_strategy_none)
-        return sgc_error_set(error, -ENOTSUP, "heap %s: strategy none cannot be switched to or from: its objects' lifetimes are the program's", heap->name);
+        return sgc_error_set(
+            error, -ENOTSUP,
+            "heap %s: strategy none cannot be switched to or from: its objects' lifetimes are the program's",
+            heap->name);
     if (plugin->n_params > SGC_MAX_PARAMS)
-        return sgc_error_set(error, -EINVAL, "strategy %s declares %u parameters, the most is %d", plugin->name, plugin->n_params, SGC_MAX_PARAMS);
+        return sgc_error_set(error, -EINVAL, "strategy %s declares %u parameters, the most is %d", plugin->name,
+                             plugin->n_params, SGC_MAX_PARAMS);
     return 0;
 }
 
@@ -163,7 +171,8 @@ static int check_needs(const struct sgc_heap *heap, const struct sgc_strategy_pl
     const uint32_t missing = heap->needs & ~plugin->capabilities;
     for (unsigned i = 0; i < SGC_ARRAY_LEN(names); i++)
         if (missing & (1u << i))
-            return sgc_error_set(error, -ENOTSUP, "heap %s needs %s, which strategy %s does not offer", heap->name, names[i], plugin->name);
+            return sgc_error_set(error, -ENOTSUP, "heap %s needs %s, which strategy %s does not offer", heap->name,
+                                 names[i], plugin->name);
     return 0;
 }
 
@@ -186,7 +195,8 @@ static int switch_stopped(struct switching *at)
         return rc;
     rc = heap_add_kinds(heap, plugin_kinds(at->to));
     if (rc < 0)
-        return sgc_error_set(at->error, rc, "heap %s: no memory for the metadata of strategy %s", heap->name, at->to->name);
+        return sgc_error_set(at->error, rc, "heap %s: no memory for the metadata of strategy %s", heap->name,
+                             at->to->name);
     sgc_collect_stopped(heap, SGC_COLLECT_FULL);
     sgc_strategy_release_cells(heap);
     heap->ops->quiesce(heap->self);
@@ -202,14 +212,16 @@ static int switch_stopped(struct switching *at)
     return rc;
 }
 
-/* Threads that entered the old strategy's before_alloc before the stop; those that come now count on the other parity. Each waits a bounded time there. */
+/* Threads that entered the old strategy's before_alloc before the stop; those that come now count on the other parity.
+ * Each waits a bounded time there. */
 static void switch_await_rest_calls(struct sgc_heap *heap, uint32_t parity)
 {
     while (__atomic_load_n(&heap->n_rest_calls[parity], __ATOMIC_ACQUIRE)) /* pairs with alloc_pay */
         sgc_os_sleep_ns(50000);
 }
 
-/* Opens the next strategy beside the old one, which keeps running the heap. It says in open at which pace it wants to collect. */
+/* Opens the next strategy beside the old one, which keeps running the heap. It says in open at which pace it wants to
+ * collect. */
 static int switch_open(struct switching *at, const uint64_t *params, struct sgc_pace *old_pace)
 {
     const struct sgc_pace none = {0};
@@ -226,7 +238,8 @@ static int switch_open(struct switching *at, const uint64_t *params, struct sgc_
     return rc;
 }
 
-int sgc_heap_switch_strategy(struct sgc_heap *heap, const struct sgc_strategy_plugin *plugin, const uint64_t *params, struct sgc_error *error)
+int sgc_heap_switch_strategy(struct sgc_heap *heap, const struct sgc_strategy_plugin *plugin, const uint64_t *params,
+                             struct sgc_error *error)
 {
     struct switching at = {.heap = heap, .to = plugin, .error = error};
     struct sgc_pace old_pace;

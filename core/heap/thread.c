@@ -1,9 +1,9 @@
 /* thread.c - attaching threads on first use, detaching them at exit, and the process-wide start of the heap layer.
  * Called by section.h (first section), the exit key's destructor, fork.c, heap_open.c.
- * Locks: STOP around attaching, so that `solo` changes only while every attached thread is at rest; THREADS guards both lists. Detaching unlinks inside the
- * thread's last section: at a stop the list does not move. */
-#include "core/heap/section.h"
+ * Locks: STOP around attaching, so that `solo` changes only while every attached thread is at rest; THREADS guards both
+ * lists. Detaching unlinks inside the thread's last section: at a stop the list does not move. */
 #include "core/heap/thread.h"
+#include "core/heap/section.h"
 #include "core/os/meta.h"
 #include "core/os/thread.h"
 #include <errno.h>
@@ -61,8 +61,8 @@ static void thread_free(struct sgc_thread *thread)
     sgc_meta_free(thread, sizeof(*thread));
 }
 
-/* Joins the threads that stops wait for. With the second thread, solo ends: the first one must be at rest then. Lock STOP is held. A first thread that has
- * unlinked itself meanwhile is in its last section and does nothing more in it. */
+/* Joins the threads that stops wait for. With the second thread, solo ends: the first one must be at rest then. Lock
+ * STOP is held. A first thread that has unlinked itself meanwhile is in its last section and does no more in it. */
 static void thread_join_others(struct sgc_thread *thread)
 {
     if (sgc_solo && sgc_thread_count() > 0) {
@@ -128,7 +128,8 @@ SGC_COLD void sgc_section_attach(void)
         sgc_panic("no memory to attach this thread; call sgc_thread_attach first to be told instead");
 }
 
-/* Every open heap, as of now: stable for the caller's section, as a heap is freed only after a stop that follows its unlinking. */
+/* Every open heap, as of now: stable for the caller's section, as a heap is freed only after a stop that follows its
+ * unlinking. */
 static size_t heaps_snapshot(struct sgc_heap *out[SGC_MAX_HEAPS])
 {
     size_t n = 0;
@@ -158,11 +159,13 @@ static void thread_unlink(struct sgc_thread *thread)
     n_threads--;
 }
 
-/* The thread left its program inside a section. liburcu's own exit hook may have run before: then it has ended the section already. */
+/* The thread left its program inside a section. liburcu's own exit hook may have run before: then it has ended the
+ * section already. */
 static SGC_COLD void thread_end_section(struct sgc_thread *thread)
 {
     struct sgc_context *context = thread->context;
-    sgc_warn("thread \"%s\" (tid %lld) exits inside a section; the section ends here", thread->name, (long long)thread->tid);
+    sgc_warn("thread \"%s\" (tid %lld) exits inside a section; the section ends here", thread->name,
+             (long long)thread->tid);
     __atomic_store_n(&context->depth, 1, __ATOMIC_RELAXED);
     context->rest_pending &= (uint8_t)~SGC_REST_COLLECT; /* others will see it due */
     if (URCU_TLS(urcu_bp_reader))
@@ -204,8 +207,9 @@ unsigned sgc_thread_count(void)
     return n_threads;
 }
 
-/* In a forked child: ends the record of a thread that does not exist here. It was at rest when the program forked, so nothing waits for a section's end. Its holds stay,
- * on its hold stack too. Its strategies' records need a section of the only thread; without a record for that one they are forgotten. */
+/* In a forked child: ends the record of a thread that does not exist here. It was at rest when the program forked, so
+ * nothing waits for a section's end. Its holds stay, on its hold stack too. Its strategies' records need a section of
+ * the only thread; without a record for that one they are forgotten. */
 void sgc_thread_bury_after_fork(struct sgc_thread *thread)
 {
     if (sgc_context_.depth != 0)

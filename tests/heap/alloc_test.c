@@ -1,4 +1,5 @@
-/* alloc_test.c - making objects: what a new one looks like, limits in sections and at rest, reservations, refusals by the OS. */
+/* alloc_test.c - making objects: what a new one looks like, limits in sections and at rest, reservations, refusals by
+ * the OS. */
 #include "core/heap/section.h"
 #include "core/os/fault.h"
 #include "tests/heap/support.h"
@@ -99,7 +100,8 @@ static void stamp_reset(void *object)
     n_resets++;
     ((struct node *)object)->value = 0;
 }
-static const struct sgc_type stamp_type = {.name = "stamp", .size_bytes = sizeof(struct node), .ctor = stamp_ctor, .reset = stamp_reset};
+static const struct sgc_type stamp_type = {
+    .name = "stamp", .size_bytes = sizeof(struct node), .ctor = stamp_ctor, .reset = stamp_reset};
 
 START_TEST(constructed_state_is_kept_and_not_cleared)
 {
@@ -372,7 +374,8 @@ START_TEST(every_refusal_by_the_os_is_null_with_enomem_and_breaks_nothing)
     unsigned n_refused = 0;
     for (uint64_t k = 1; k < 200; k++) {
         void *made[3] = {0};
-        struct sgc_cache *fresh = make_cache(heap, &(struct sgc_type){.name = "fresh", .size_bytes = 3000}); /* needs slabs of its own */
+        /* needs slabs of its own */
+        struct sgc_cache *fresh = make_cache(heap, &(struct sgc_type){.name = "fresh", .size_bytes = 3000});
         errno = 0;
         sgc_os_fault_arm(k, true);
         made[0] = sgc_new(fresh);

@@ -38,7 +38,8 @@ END_TEST
 START_TEST(a_name_is_unique_in_its_heap)
 {
     make_cache(heap, &node_type);
-    expect_refusal(heap, &(struct sgc_type){.name = "node", .size_bytes = 8}, -EEXIST, "heap caches has a cache named node already");
+    expect_refusal(heap, &(struct sgc_type){.name = "node", .size_bytes = 8}, -EEXIST,
+                   "heap caches has a cache named node already");
     struct sgc_heap *other = open_limited("other", &sharing_plugin, 0, 0);
     make_cache(other, &node_type);
     close_heap(other);
@@ -60,7 +61,8 @@ START_TEST(what_a_type_implies_must_be_met_by_the_strategy)
 {
     struct sgc_heap *bare = open_limited("bare", &sgc_strategy_none, 0, 0);
     expect_refusal(bare, &node_type, -ENOTSUP,
-                   "type struct node has reference fields, but strategy none of heap bare does not follow references (missing: references); choose another "
+                   "type struct node has reference fields, but strategy none of heap bare does not follow references "
+                   "(missing: references); choose another "
                    "strategy, or flag the type SGC_TYPE_MANUAL");
     struct sgc_type manual = node_type;
     manual.flags = SGC_TYPE_MANUAL;
@@ -98,7 +100,8 @@ struct asked {
     int error;
 };
 
-static int configure(void *arg, const char *of, const char *cache, struct sgc_cache_config *out, struct sgc_error *error)
+static int configure(void *arg, const char *of, const char *cache, struct sgc_cache_config *out,
+                     struct sgc_error *error)
 {
     struct asked *asked = arg;
     asked->n++;
@@ -112,8 +115,11 @@ START_TEST(config_is_asked_by_the_names_of_heap_and_cache)
 {
     static const uint64_t no_params[1];
     struct asked asked = {0};
-    struct sgc_heap *configured =
-        open_heap_with(&(struct sgc_heap_setup){.name = "configured", .plugin = &sharing_plugin, .params = no_params, .cache_config = configure, .cache_config_arg = &asked});
+    struct sgc_heap *configured = open_heap_with(&(struct sgc_heap_setup){.name = "configured",
+                                                                          .plugin = &sharing_plugin,
+                                                                          .params = no_params,
+                                                                          .cache_config = configure,
+                                                                          .cache_config_arg = &asked});
     struct sgc_cache *cache = make_cache(configured, &node_type);
     ck_assert_uint_eq(asked.n, 1);
     ck_assert_str_eq(asked.heap, "configured");
@@ -183,7 +189,8 @@ static void destroy_in_section(void *cache)
 
 START_TEST(destroying_in_a_section_panics)
 {
-    support_expect_panic(destroy_in_section, make_cache(heap, &node_type), "sgc_cache_destroy: called inside a section");
+    support_expect_panic(destroy_in_section, make_cache(heap, &node_type),
+                         "sgc_cache_destroy: called inside a section");
 }
 END_TEST
 
@@ -204,7 +211,8 @@ static int list_visit(void *arg, struct sgc_cache *cache)
 START_TEST(caches_are_listed_in_the_order_of_their_creation)
 {
     struct listed listed = {0};
-    static const struct sgc_type types[] = {{.name = "b", .size_bytes = 8}, {.name = "a", .size_bytes = 8}, {.name = "c", .size_bytes = 8}};
+    static const struct sgc_type types[] = {
+        {.name = "b", .size_bytes = 8}, {.name = "a", .size_bytes = 8}, {.name = "c", .size_bytes = 8}};
     for (int i = 0; i < 3; i++)
         make_cache(heap, &types[i]);
     ck_assert_int_eq(sgc_cache_for_each(heap, list_visit, &listed), 0);

@@ -148,7 +148,8 @@ static void *churns(void *arg)
 {
     struct node *list = NULL;
     (void)arg;
-    for (long i = 0; i == 0 || !__atomic_load_n(&churn_over, __ATOMIC_RELAXED); i++) { /* a thread that starts late does one round */
+    for (long i = 0; i == 0 || !__atomic_load_n(&churn_over, __ATOMIC_RELAXED);
+         i++) { /* a thread that starts late does one round */
         SGC_SECTION;
         struct node *node = sgc_new(nodes);
         node->value = i;

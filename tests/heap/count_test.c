@@ -164,7 +164,8 @@ START_TEST(a_claim_unless_zero_needs_a_claim)
 }
 END_TEST
 
-/* One thread takes all claims away and claims the object; the other wants one of a full byte. Whoever loses, nobody sees both. */
+/* One thread takes all claims away and claims the object; the other wants one of a full byte. Whoever loses, nobody
+ * sees both. */
 #define FULL 0x7e
 static bool got; /* the claimer's answer */
 
@@ -247,7 +248,8 @@ int main(void)
     tcase_add_test(tc, a_count_is_exact_through_the_byte_and_beyond);
     tcase_add_test(tc, the_excess_flag_is_set_exactly_while_the_excess_word_is_not_zero);
     tcase_add_test(tc, a_hundred_thousand_claims_of_several_threads_come_back_to_zero_exactly_once);
-    tcase_add_loop_test(tc, threads_that_hover_around_an_edge_leave_the_count_as_it_was, 0, sizeof(edges) / sizeof(edges[0]));
+    tcase_add_loop_test(tc, threads_that_hover_around_an_edge_leave_the_count_as_it_was, 0,
+                        sizeof(edges) / sizeof(edges[0]));
     tcase_add_test(tc, a_claim_unless_zero_needs_a_claim);
     tcase_add_test(tc, a_claim_unless_zero_never_meets_a_dead_object);
     tcase_add_test(tc, only_an_object_without_a_claim_can_be_claimed_dead);

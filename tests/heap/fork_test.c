@@ -1,4 +1,5 @@
-/* fork_test.c - fork() in a process with heaps and threads: what the child has, what it can do, and that the parent goes on. */
+/* fork_test.c - fork() in a process with heaps and threads: what the child has, what it can do, and that the parent
+ * goes on. */
 #include "core/heap/section.h"
 #include "core/heap/thread.h"
 #include "tests/heap/support.h"
@@ -317,8 +318,8 @@ static bool runs_finalizers(void *mourned)
 START_TEST(the_childs_finalizers_run_on_a_thread_of_its_own)
 {
     static const uint64_t no_params[2];
-    struct sgc_heap *threaded =
-        open_heap_with(&(struct sgc_heap_setup){.name = "threaded", .plugin = &sharing_plugin, .params = no_params, .finalizer_thread = true});
+    struct sgc_heap *threaded = open_heap_with(&(struct sgc_heap_setup){
+        .name = "threaded", .plugin = &sharing_plugin, .params = no_params, .finalizer_thread = true});
     struct sgc_cache *mourned = make_cache(threaded, &mourned_type);
     ck_assert(runs_finalizers(mourned));
     ck_assert(child_succeeds(runs_finalizers, mourned));
@@ -398,7 +399,8 @@ START_TEST(the_child_may_unregister_a_shrinker_that_ran_in_the_parent)
 END_TEST
 
 /* A heap that another thread is opening, in the strategy's open, is not there in the child: not even its name. */
-static int waits_in_open(const struct sgc_host *host, struct sgc_heap *of, const uint64_t *params, void **self, struct sgc_error *error)
+static int waits_in_open(const struct sgc_host *host, struct sgc_heap *of, const uint64_t *params, void **self,
+                         struct sgc_error *error)
 {
     pthread_barrier_wait(&barrier);
     pthread_barrier_wait(&barrier);

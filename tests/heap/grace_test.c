@@ -1,4 +1,5 @@
-/* grace_test.c - grace periods: stamps, waiting with a deadline, the thread that serves heaps, heaps that close meanwhile. */
+/* grace_test.c - grace periods: stamps, waiting with a deadline, the thread that serves heaps, heaps that close
+ * meanwhile. */
 #include "core/heap/section.h"
 #include "core/os/fault.h"
 #include "tests/heap/support.h"
@@ -46,7 +47,8 @@ static void wait_in_section(void *arg)
 
 START_TEST(waiting_in_a_section_panics)
 {
-    support_expect_panic(wait_in_section, NULL, "a grace period was waited for inside a section, which it would wait for");
+    support_expect_panic(wait_in_section, NULL,
+                         "a grace period was waited for inside a section, which it would wait for");
 }
 END_TEST
 
@@ -177,7 +179,8 @@ END_TEST
 
 START_TEST(grace_periods_of_the_thread_are_counted)
 {
-    for (unsigned n = 1; n <= 1000 && stats_of(heap).n_grace_periods == 0; n++) { /* a stop may come first, as one does when the thread attaches */
+    for (unsigned n = 1; n <= 1000 && stats_of(heap).n_grace_periods == 0;
+         n++) { /* a stop may come first, as one does when the thread attaches */
         sgc_grace_request(heap, sgc_grace_stamp());
         steps_await(told, &n, "the strategy is told");
     }

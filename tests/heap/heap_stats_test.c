@@ -115,8 +115,10 @@ static void *reads(void *arg)
     (void)arg;
     while (!__atomic_load_n(&over, __ATOMIC_RELAXED)) {
         sgc_heap_stats(heap, &stats);
-        n_wrong += stats.pauses.n != stats.n_full + stats.n_minor; /* whole: histogram and counters of the same moment */
-        n_wrong += stats.n_full < before.n_full || stats.n_visited < before.n_visited || stats.peak_bytes < before.peak_bytes;
+        /* whole: histogram and counters of the same moment */
+        n_wrong += stats.pauses.n != stats.n_full + stats.n_minor;
+        n_wrong +=
+            stats.n_full < before.n_full || stats.n_visited < before.n_visited || stats.peak_bytes < before.peak_bytes;
         before = stats;
     }
     return (void *)n_wrong;

@@ -1,4 +1,5 @@
-/* heap_test.c - the life of a heap: creating it, what every failure leaves behind, changing it, closing it with and without leaks. */
+/* heap_test.c - the life of a heap: creating it, what every failure leaves behind, changing it, closing it with and
+ * without leaks. */
 #include "core/heap/section.h"
 #include "core/os/fault.h"
 #include "core/os/meta.h"
@@ -132,7 +133,8 @@ START_TEST(a_strategy_that_refuses_to_open_leaves_nothing)
 }
 END_TEST
 
-/* A record of metadata is cut from a chunk that is there already, most times: what the OS refuses is the finalizer thread and large records. */
+/* A record of metadata is cut from a chunk that is there already, most times: what the OS refuses is the finalizer
+ * thread and large records. */
 START_TEST(whatever_the_os_refuses_opening_leaves_nothing)
 {
     struct sgc_heap_setup of = setup_of("words", &probe_plugin);
@@ -294,8 +296,10 @@ static void close_with_leaks(void *plugin)
 
 START_TEST(closing_lists_what_is_still_held)
 {
-    expect_message(close_with_leaks, (void *)&sharing_plugin, "slabgc: heap leaky closed with 2 objects still held:\n  node 0x");
-    expect_message(close_with_leaks, (void *)&tracing_plugin, "slabgc: heap leaky closed with 2 objects still held:\n  node 0x");
+    expect_message(close_with_leaks, (void *)&sharing_plugin,
+                   "slabgc: heap leaky closed with 2 objects still held:\n  node 0x");
+    expect_message(close_with_leaks, (void *)&tracing_plugin,
+                   "slabgc: heap leaky closed with 2 objects still held:\n  node 0x");
 }
 END_TEST
 
@@ -334,8 +338,10 @@ static void count_finalize(void *object)
 START_TEST(closing_runs_dtors_and_no_finalizers)
 {
     struct sgc_heap *heap = open_limited("words", &sharing_plugin, 0, 0);
-    struct sgc_cache *built = make_cache(heap, &(struct sgc_type){.name = "built", .size_bytes = 24, .ctor = fill_ctor, .dtor = count_dtor});
-    struct sgc_cache *mourned = make_cache(heap, &(struct sgc_type){.name = "mourned", .size_bytes = 24, .finalize = count_finalize});
+    struct sgc_cache *built =
+        make_cache(heap, &(struct sgc_type){.name = "built", .size_bytes = 24, .ctor = fill_ctor, .dtor = count_dtor});
+    struct sgc_cache *mourned =
+        make_cache(heap, &(struct sgc_type){.name = "mourned", .size_bytes = 24, .finalize = count_finalize});
     sgc_drop(sgc_new(built));
     sgc_drop(sgc_new(mourned)); /* waits in the queue */
     n_dtors = n_finalized = 0;
@@ -349,7 +355,8 @@ START_TEST(cycles_and_immortals_are_no_leaks)
 {
     struct sgc_heap *heap = open_limited("words", &sharing_plugin, 0, 0);
     struct sgc_cache *nodes = make_cache(heap, &node_type);
-    struct sgc_cache *eternals = make_cache(heap, &(struct sgc_type){.name = "eternal", .size_bytes = 16, .flags = SGC_TYPE_IMMORTAL});
+    struct sgc_cache *eternals =
+        make_cache(heap, &(struct sgc_type){.name = "eternal", .size_bytes = 16, .flags = SGC_TYPE_IMMORTAL});
     struct node *node = new_node(nodes, NULL, NULL);
     sgc_set(node, left, node);
     sgc_drop(node);

@@ -210,7 +210,8 @@ static void *makes_locks(void *arg)
 {
     (void)arg;
     for (int i = 0; i < 300; i++) {
-        sgc_enter(); /* a lock may come and go in a section: nothing waits for that section with the list's lock in hand */
+        /* a lock may come and go in a section: nothing waits for that section with the list's lock in hand */
+        sgc_enter();
         void *lock = host->lock_create();
         host->lock_destroy(lock);
         sgc_leave();

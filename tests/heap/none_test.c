@@ -183,8 +183,10 @@ START_TEST(none_of_its_ops_is_missing)
 {
     const struct sgc_strategy_ops *ops = sgc_strategy_none.ops;
     ck_assert_uint_eq(ops->struct_bytes, sizeof(*ops));
-    ck_assert(ops->open && ops->configure && ops->close && ops->store && ops->exchange && ops->compare_exchange && ops->decrement);
-    ck_assert(ops->before_alloc && ops->collect && ops->grace_elapsed && ops->thread_detach && ops->quiesce && ops->adopt && ops->verify);
+    ck_assert(ops->open && ops->configure && ops->close && ops->store && ops->exchange && ops->compare_exchange &&
+              ops->decrement);
+    ck_assert(ops->before_alloc && ops->collect && ops->grace_elapsed && ops->thread_detach && ops->quiesce &&
+              ops->adopt && ops->verify);
 }
 END_TEST
 

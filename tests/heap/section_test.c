@@ -108,7 +108,9 @@ static void collect_in_a_callback(void *arg)
 
 START_TEST(a_callback_that_stops_the_world_panics)
 {
-    support_expect_panic(collect_in_a_callback, NULL, "a stop was asked for inside a call of slabgc (ctor, reset, dtor and trace callbacks must not call it)");
+    support_expect_panic(
+        collect_in_a_callback, NULL,
+        "a stop was asked for inside a call of slabgc (ctor, reset, dtor and trace callbacks must not call it)");
 }
 END_TEST
 
@@ -178,7 +180,8 @@ static void *attached_reader(void *arg)
 START_TEST(an_attached_thread_meets_the_flag_on_entry)
 {
     struct sgc_stop stop;
-    steps = STEPS("reader: attached", "stopper: stops", "reader: enters &", "stopper: looks", "stopper: resumes", "reader: leaves");
+    steps = STEPS("reader: attached", "stopper: stops", "reader: enters &", "stopper: looks", "stopper: resumes",
+                  "reader: leaves");
     const pthread_t thread = support_thread("reader", attached_reader, NULL);
     step(steps, "stopper: stops");
     sgc_stop_begin(&stop, heap);
@@ -207,7 +210,8 @@ static int slow_ctor(void *slot)
     steps_end(steps);
     return 0;
 }
-static const struct sgc_type slow_type = {.name = "slow", .size_bytes = 40000, .ctor = slow_ctor}; /* large: one ctor a call */
+/* large: one ctor a call */
+static const struct sgc_type slow_type = {.name = "slow", .size_bytes = 40000, .ctor = slow_ctor};
 
 static void *caller(void *arg)
 {
@@ -321,7 +325,8 @@ START_TEST(no_section_and_no_call_overlaps_a_stop)
 }
 END_TEST
 
-/* In a process of its own, whose first use of slabgc finds no membarrier: system call number k is refused, which the caller searches. */
+/* In a process of its own, whose first use of slabgc finds no membarrier: system call number k is refused, which the
+ * caller searches. */
 static void storm_without_membarrier(void *k)
 {
     sgc_os_fault_arm(*(uint64_t *)k, false);
@@ -344,7 +349,8 @@ START_TEST(without_membarrier_stops_keep_sections_and_calls_away_all_the_same)
     for (uint64_t k = 1; k < 100 && status == 2 << 8; k++)
         status = support_run_child(storm_without_membarrier, &k, seen, sizeof(seen));
     ck_assert_int_eq(status, 0);
-    ck_assert_str_eq(seen, "slabgc: membarrier is not available here (seccomp?): each section and each call costs a full fence\n");
+    ck_assert_str_eq(
+        seen, "slabgc: membarrier is not available here (seccomp?): each section and each call costs a full fence\n");
 }
 END_TEST
 

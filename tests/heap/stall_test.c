@@ -1,4 +1,5 @@
-/* stall_test.c - long sections are named: who, in whose stop, once. Reports are read from the stderr of a child that makes threads of its own. */
+/* stall_test.c - long sections are named: who, in whose stop, once. Reports are read from the stderr of a child that
+ * makes threads of its own. */
 #include "core/heap/section.h"
 #include "core/os/clock.h"
 #include "core/stats/events.h"
@@ -13,7 +14,8 @@ static struct steps *steps;
 static void open_with_limit(uint64_t stall_report_ns)
 {
     static const uint64_t params[2];
-    heap = open_heap_with(&(struct sgc_heap_setup){.name = "words", .plugin = &probe_plugin, .params = params, .stall_report_ns = stall_report_ns});
+    heap = open_heap_with(&(struct sgc_heap_setup){
+        .name = "words", .plugin = &probe_plugin, .params = params, .stall_report_ns = stall_report_ns});
 }
 
 static unsigned n_stall_events(void)
@@ -108,13 +110,14 @@ START_TEST(only_a_section_that_ran_all_the_time_is_reported_and_once)
 {
     open_with_limit(0);
     ck_assert_int_eq(sgc_thread_attach(), 0);
-    steps = STEPS("reader: enters", "main: notes", "reader: leaves and enters again", "main: reports", "reader: leaves", "main: is alone");
+    steps = STEPS("reader: enters", "main: notes", "reader: leaves and enters again", "main: reports", "reader: leaves",
+                  "main: is alone");
     const pthread_t thread = support_thread("reader", takes_turns, NULL);
     step(steps, "main: notes");
     ck_assert_uint_eq(sgc_sections_note(SGC_WATCHER_WAIT), 1);
     ck_assert_uint_eq(sgc_sections_note(SGC_WATCHER_GRACE), 1);
     ck_assert_uint_eq(sgc_sections_report(SGC_WATCHER_WAIT, NULL, 1), 1);
-    ck_assert_uint_eq(sgc_sections_report(SGC_WATCHER_WAIT, NULL, 1), 0); /* said already */
+    ck_assert_uint_eq(sgc_sections_report(SGC_WATCHER_WAIT, NULL, 1), 0);  /* said already */
     ck_assert_uint_eq(sgc_sections_report(SGC_WATCHER_GRACE, NULL, 1), 0); /* by whomever */
     step(steps, "main: reports");
     ck_assert_uint_eq(sgc_sections_report(SGC_WATCHER_WAIT, NULL, 1), 0); /* another section by now */
@@ -135,10 +138,12 @@ START_TEST(a_wait_with_a_deadline_gives_up_and_names_the_section)
     uint64_t n_stalls = 0;
     open_with_limit(0);
     ck_assert_int_eq(sgc_thread_attach(), 0);
-    steps = STEPS("reader: enters", "main: waits", "reader: leaves and enters again", "reader: leaves", "main: is alone");
+    steps =
+        STEPS("reader: enters", "main: waits", "reader: leaves and enters again", "reader: leaves", "main: is alone");
     const pthread_t thread = support_thread("reader", takes_turns, NULL);
     step(steps, "main: waits");
-    ck_assert_int_eq(sgc_sections_wait(SGC_WATCHER_WAIT, NULL, UINT64_MAX, sgc_os_now_ns() + 1000000, &n_stalls), -ETIMEDOUT);
+    ck_assert_int_eq(sgc_sections_wait(SGC_WATCHER_WAIT, NULL, UINT64_MAX, sgc_os_now_ns() + 1000000, &n_stalls),
+                     -ETIMEDOUT);
     ck_assert_uint_eq(n_stalls, 1);
     step(steps, "main: is alone");
     ck_assert_int_eq(sgc_sections_wait(SGC_WATCHER_WAIT, NULL, 1, sgc_os_now_ns() + 1, &n_stalls), 0);

@@ -28,7 +28,8 @@ static void stop_in_section(void *arg)
 START_TEST(a_stop_asked_for_inside_a_section_panics)
 {
     support_expect_panic(stop_in_section, NULL,
-                         "a stop was asked for inside a section (collect, walk, verify, close and switch are calls for threads at rest)");
+                         "a stop was asked for inside a section (collect, walk, verify, close and switch are calls for "
+                         "threads at rest)");
 }
 END_TEST
 

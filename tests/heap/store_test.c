@@ -255,7 +255,8 @@ START_TEST(a_value_must_be_an_object_of_the_owners_heap)
     char text[256];
     snprintf(text, sizeof(text), "store: value %p is not an object of any heap", (void *)&global);
     expect_store_panic(node, &global, text);
-    snprintf(text, sizeof(text), "cross-heap store: owner %p of heap store, value %p of heap elsewhere", (void *)node, (void *)stranger);
+    snprintf(text, sizeof(text), "cross-heap store: owner %p of heap store, value %p of heap elsewhere", (void *)node,
+             (void *)stranger);
     expect_store_panic(node, stranger, text);
     support_expect_panic(store, &(struct operands){node, stranger, true}, text);
 }
@@ -271,7 +272,8 @@ static void bulk_with_stranger(void *arg)
 START_TEST(every_value_of_a_bulk_store_is_looked_at)
 {
     char text[256];
-    snprintf(text, sizeof(text), "cross-heap store: owner %p of heap store, value %p of heap elsewhere", (void *)node, (void *)stranger);
+    snprintf(text, sizeof(text), "cross-heap store: owner %p of heap store, value %p of heap elsewhere", (void *)node,
+             (void *)stranger);
     support_expect_panic(bulk_with_stranger, NULL, text);
 }
 END_TEST

@@ -12,7 +12,8 @@ struct sharing {
     struct sgc_heap *heap;
 };
 
-static int sharing_open(const struct sgc_host *host, struct sgc_heap *heap, const uint64_t *params, void **out, struct sgc_error *error)
+static int sharing_open(const struct sgc_host *host, struct sgc_heap *heap, const uint64_t *params, void **out,
+                        struct sgc_error *error)
 {
     (void)params;
     struct sharing *self = host->alloc(sizeof(*self));
@@ -109,13 +110,15 @@ static const struct sgc_strategy_ops sharing_ops = {
 const struct sgc_strategy_plugin sharing_plugin = {
     PLUGIN_HEAD,
     .name = "sharing",
-    .capabilities = SGC_NEED_REFERENCES | SGC_NEED_PROMPT | SGC_NEED_WEAK | SGC_NEED_FINALIZERS | SGC_CAP_COUNTS_REFERENCES,
+    .capabilities =
+        SGC_NEED_REFERENCES | SGC_NEED_PROMPT | SGC_NEED_WEAK | SGC_NEED_FINALIZERS | SGC_CAP_COUNTS_REFERENCES,
     .ops = &sharing_ops,
 };
 
 /* ---- tracing */
 
-static int tracing_open(const struct sgc_host *host, struct sgc_heap *heap, const uint64_t *params, void **out, struct sgc_error *error)
+static int tracing_open(const struct sgc_host *host, struct sgc_heap *heap, const uint64_t *params, void **out,
+                        struct sgc_error *error)
 {
     (void)params;
     struct probe_self *self = host->alloc(sizeof(*self));
@@ -174,7 +177,8 @@ static const struct sgc_strategy_ops tracing_ops = {
 const struct sgc_strategy_plugin tracing_plugin = {
     PLUGIN_HEAD,
     .name = "tracing",
-    .capabilities = SGC_NEED_REFERENCES | SGC_NEED_CYCLES | SGC_NEED_CONCURRENT_READERS | SGC_NEED_WEAK | SGC_NEED_FINALIZERS | SGC_CAP_MARKS,
+    .capabilities = SGC_NEED_REFERENCES | SGC_NEED_CYCLES | SGC_NEED_CONCURRENT_READERS | SGC_NEED_WEAK |
+                    SGC_NEED_FINALIZERS | SGC_CAP_MARKS,
     .metadata = SGC_METADATA_MARK,
     .ops = &tracing_ops,
 };
@@ -188,7 +192,8 @@ static void probe_note(unsigned *counter)
     __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
-static int probe_open(const struct sgc_host *host, struct sgc_heap *heap, const uint64_t *params, void **out, struct sgc_error *error)
+static int probe_open(const struct sgc_host *host, struct sgc_heap *heap, const uint64_t *params, void **out,
+                      struct sgc_error *error)
 {
     struct probe_self *self = host->alloc(sizeof(*self));
     probe_note(&probe.n_open);
@@ -279,7 +284,9 @@ static void probe_quiesce(void *self)
 static int probe_adopt(void *self, struct sgc_error *error)
 {
     probe_note(&probe.n_adopt);
-    return probe.adopt_error ? ((struct probe_self *)self)->host->fail(error, probe.adopt_error, "probe: told not to adopt") : 0;
+    return probe.adopt_error
+               ? ((struct probe_self *)self)->host->fail(error, probe.adopt_error, "probe: told not to adopt")
+               : 0;
 }
 
 #define PROBE_OPS                                                                                                      \
@@ -291,17 +298,20 @@ static int probe_adopt(void *self, struct sgc_error *error)
     .verify = sgc_op_verify_nothing
 
 static const struct sgc_strategy_ops probe_ops = {PROBE_OPS};
-static const struct sgc_strategy_ops probe_barrier_ops = {PROBE_OPS, .new_state = SGC_STATE_STORE_2, .store_mask = SGC_STATE_STORE_2};
+static const struct sgc_strategy_ops probe_barrier_ops = {PROBE_OPS, .new_state = SGC_STATE_STORE_2,
+                                                          .store_mask = SGC_STATE_STORE_2};
 
 static const struct sgc_param probe_params[] = {
     {"fixed", SGC_PARAM_COUNT, 0, 100, 1, 0, "Does not change."},
     {"live", SGC_PARAM_COUNT, 0, 100, 2, 1, "May change."},
 };
 
-#define PROBE_CAPABILITIES (SGC_NEED_REFERENCES | SGC_NEED_CYCLES | SGC_NEED_CONCURRENT_READERS | SGC_NEED_WEAK | SGC_NEED_FINALIZERS)
+#define PROBE_CAPABILITIES                                                                                             \
+    (SGC_NEED_REFERENCES | SGC_NEED_CYCLES | SGC_NEED_CONCURRENT_READERS | SGC_NEED_WEAK | SGC_NEED_FINALIZERS)
 
 const struct sgc_strategy_plugin probe_plugin = {
-    PLUGIN_HEAD, .name = "probe", .capabilities = PROBE_CAPABILITIES, .params = probe_params, .n_params = 2, .ops = &probe_ops,
+    PLUGIN_HEAD,   .name = "probe",   .capabilities = PROBE_CAPABILITIES, .params = probe_params,
+    .n_params = 2, .ops = &probe_ops,
 };
 const struct sgc_strategy_plugin probe_barrier_plugin = {
     PLUGIN_HEAD,
@@ -339,7 +349,8 @@ pthread_t support_thread(const char *name, void *(*main)(void *arg), void *arg)
     return thread;
 }
 
-struct sgc_heap *open_limited(const char *name, const struct sgc_strategy_plugin *plugin, uint64_t soft_bytes, uint64_t hard_bytes)
+struct sgc_heap *open_limited(const char *name, const struct sgc_strategy_plugin *plugin, uint64_t soft_bytes,
+                              uint64_t hard_bytes)
 {
     static const uint64_t params[2] = {1, 2};
     return open_heap_with(&(struct sgc_heap_setup){

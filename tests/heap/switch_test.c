@@ -1,4 +1,5 @@
-/* switch_test.c - moving a live heap to another strategy: counts in both meanings, metadata, refusals, threads that go on. */
+/* switch_test.c - moving a live heap to another strategy: counts in both meanings, metadata, refusals, threads that go
+ * on. */
 #include "core/heap/section.h"
 #include "core/os/fault.h"
 #include "tests/heap/support.h"
@@ -190,7 +191,8 @@ END_TEST
 
 START_TEST(none_is_no_strategy_to_switch_to_or_from)
 {
-    static const char text[] = "heap moving: strategy none cannot be switched to or from: its objects' lifetimes are the program's";
+    static const char text[] =
+        "heap moving: strategy none cannot be switched to or from: its objects' lifetimes are the program's";
     open_on(&sharing_plugin);
     expect_refusal(&sgc_strategy_none, -ENOTSUP, text);
     close_heap(heap);
@@ -233,7 +235,8 @@ START_TEST(a_strategy_that_does_not_adopt_gives_the_heap_back)
     struct node *a = new_node(nodes, NULL, NULL), *b = new_node(nodes, a, a);
     sgc_drop(a);
     probe.adopt_error = -EINVAL;
-    expect_refusal(&probe_barrier_plugin, -EINVAL, "heap moving: strategy probe_barrier did not adopt it: probe: told not to adopt");
+    expect_refusal(&probe_barrier_plugin, -EINVAL,
+                   "heap moving: strategy probe_barrier did not adopt it: probe: told not to adopt");
     ck_assert_uint_eq(probe.n_quiesce, 2);
     ck_assert_uint_eq(probe.n_open, probe.n_close);
     ck_assert_uint_eq(count_of(a), 2);

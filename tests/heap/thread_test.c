@@ -1,4 +1,5 @@
-/* thread_test.c - threads come and go: attaching on first use and failing to, ending with things in hand, solo mode, churn. */
+/* thread_test.c - threads come and go: attaching on first use and failing to, ending with things in hand, solo mode,
+ * churn. */
 #include "core/heap/section.h"
 #include "core/heap/thread.h"
 #include "core/os/fault.h"
@@ -95,7 +96,8 @@ static void *attaches_without_memory(void *arg)
         sgc_os_fault_disarm();
         if (rc == 0)
             return NULL;
-        if (rc != -ENOMEM || sgc_context_.thread || sgc_context_.fronts || sgc_context_.hold_base || sgc_meta_bytes() != before)
+        if (rc != -ENOMEM || sgc_context_.thread || sgc_context_.fronts || sgc_context_.hold_base ||
+            sgc_meta_bytes() != before)
             abort();
         ++*n_refused;
     }
@@ -126,7 +128,8 @@ static void enter_in_a_thread_without_memory(void *arg)
 
 START_TEST(entering_without_memory_to_attach_panics)
 {
-    support_expect_panic(enter_in_a_thread_without_memory, NULL, "no memory to attach this thread; call sgc_thread_attach first to be told instead");
+    support_expect_panic(enter_in_a_thread_without_memory, NULL,
+                         "no memory to attach this thread; call sgc_thread_attach first to be told instead");
 }
 END_TEST
 
