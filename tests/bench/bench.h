@@ -11,8 +11,9 @@
 #define BENCH_MAX_FIGURES 6
 #define BENCH_MAX_BACKENDS 12 /* of one workload */
 #define BENCH_MESSAGE_BYTES 512
-#define BENCH_SECTION_OPS 128 /* operations between an enter and its leave, where a workload measures inside sections  \
-                               */
+#define BENCH_SECTION_OPS                                                                                              \
+    128 /* operations between an enter and its leave, where a workload measures inside sections                        \
+         */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define BENCH_SANITIZED 1
@@ -69,7 +70,7 @@ struct bench_run {
     struct bench_params params;
     enum bench_state state;
     double value;       /* wall time, in the workload's unit */
-    double cpu;         /* CPU time of the process by wall time, while the clock ran: below 1 the thread had to wait */
+    double cpu;         /* CPU time of all threads of the process while the clock ran, in the same unit */
     double control[2];  /* ns per addition of the control loop, before and after */
     uint64_t checksum;  /* of the answer, equal for all backends; 0: the workload has none */
     uint64_t rss_bytes; /* peak of the process, by getrusage */
@@ -131,9 +132,9 @@ struct bench_summary {
 /* Marks runs whose checksum differs from that of the series' first good run as failed. */
 void bench_check(struct bench_series *series);
 void bench_summarize(const struct bench_run *runs, size_t n, struct bench_summary *summary);
-double
-bench_reference(const struct bench_series *series); /* median of the workload's first backend; 0: it did not run */
-double bench_median(double *values, size_t n);      /* sorts them; n > 0 */
+/* Of the workload's first backend: false when it did not run. */
+bool bench_reference(const struct bench_series *series, struct bench_summary *summary);
+double bench_median(double *values, size_t n);                                              /* sorts them; n > 0 */
 void bench_range(const struct bench_series *series, size_t n, double *least, double *most); /* of the control loop */
 void bench_print_table(const struct bench_series *series);
 void bench_print_control(const struct bench_series *series, size_t n);

@@ -37,8 +37,9 @@ void bench_timer_stop(struct bench_timer *timer)
 void bench_finish(struct bench_run *run, const struct bench_timer *timer, uint64_t n_operations)
 {
     const double wall_ns = timer->wall_ns ? (double)timer->wall_ns : 1;
-    run->value = n_operations ? wall_ns / (double)n_operations : wall_ns * 1e-9;
-    run->cpu = (double)timer->cpu_ns / wall_ns;
+    const double scale = n_operations ? 1 / (double)n_operations : 1e-9;
+    run->value = wall_ns * scale;
+    run->cpu = (double)timer->cpu_ns * scale;
 }
 
 void bench_loop(struct bench_run *run, void (*body)(void *arg, uint64_t n), void *arg)

@@ -25,7 +25,7 @@ static void print_runs(const struct bench_run *runs, size_t n)
         const struct bench_run *run = &runs[i];
         printf("%s{\"repetition\": %zu, ", i ? ", " : "", i + 1);
         if (run->state == BENCH_OK) {
-            printf("\"value\": %.9g, \"cpu\": %.6g, \"rss_bytes\": %" PRIu64 ", \"checksum\": \"%" PRIu64
+            printf("\"value\": %.9g, \"cpu\": %.9g, \"rss_bytes\": %" PRIu64 ", \"checksum\": \"%" PRIu64
                    "\", \"control_ns\": [%.6g, %.6g]}",
                    run->value, run->cpu, run->rss_bytes, run->checksum, run->control[0], run->control[1]);
         } else {
@@ -37,7 +37,7 @@ static void print_runs(const struct bench_run *runs, size_t n)
     putchar(']');
 }
 
-static void print_backend(const struct bench_series *series, size_t backend, double reference)
+static void print_backend(const struct bench_series *series, size_t backend, const struct bench_summary *reference)
 {
     const struct bench_run *runs = &series->runs[backend * series->n_repetitions];
     struct bench_summary summary;
@@ -45,10 +45,12 @@ static void print_backend(const struct bench_series *series, size_t backend, dou
     printf("    {\"bench\": \"%s\", \"backend\": \"%s\", \"unit\": \"%s\", ", series->workload->name,
            runs[0].backend->name, series->workload->unit);
     if (summary.n > 0) {
-        printf("\"median\": %.9g, \"min\": %.9g, \"max\": %.9g, \"cpu\": %.6g, \"rss_bytes\": %" PRIu64 ", ",
+        printf("\"median\": %.9g, \"min\": %.9g, \"max\": %.9g, \"cpu\": %.9g, \"rss_bytes\": %" PRIu64 ", ",
                summary.median, summary.least, summary.most, summary.cpu, summary.rss_bytes);
-        if (reference > 0)
-            printf("\"ratio\": %.6g, ", summary.median / reference);
+        if (reference->n > 0)
+            printf("\"ratio\": %.6g, ", summary.median / reference->median);
+        if (reference->cpu > 0)
+            printf("\"cpu_ratio\": %.6g, ", summary.cpu / reference->cpu);
         printf("\"figures\": {");
         for (size_t k = 0; k < summary.n_figures; k++)
             printf("%s\"%s\": %.9g", k ? ", " : "", summary.figures[k].name, summary.figures[k].value);
@@ -70,9 +72,10 @@ void bench_print_json(const struct bench_series *series, size_t n, const struct 
     printf("},\n  \"control\": {\"min_ns\": %.6g, \"max_ns\": %.6g, \"ratio\": %.6g},\n  \"results\": [\n", least, most,
            least > 0 ? most / least : 0);
     for (size_t s = 0; s < n; s++) {
-        const double reference = bench_reference(&series[s]);
+        struct bench_summary reference;
+        bench_reference(&series[s], &reference);
         for (size_t i = 0; i < series[s].n_backends; i++) {
-            print_backend(&series[s], i, reference);
+            print_backend(&series[s], i, &reference);
             printf("%s\n", s + 1 == n && i + 1 == series[s].n_backends ? "" : ",");
         }
     }

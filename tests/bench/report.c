@@ -36,7 +36,7 @@ void bench_check(struct bench_series *series)
 
 void bench_summarize(const struct bench_run *runs, size_t n, struct bench_summary *summary)
 {
-    double values[n], cpu[n], figures[BENCH_MAX_FIGURES][n];
+    double values[n + 1], cpu[n + 1], figures[BENCH_MAX_FIGURES][n + 1]; /* n may be 0 */
     memset(summary, 0, sizeof(*summary));
     for (size_t i = 0; i < n; i++) {
         const struct bench_run *run = &runs[i];
@@ -60,13 +60,11 @@ void bench_summarize(const struct bench_run *runs, size_t n, struct bench_summar
         summary->figures[k].value = bench_median(figures[k], summary->n);
 }
 
-double bench_reference(const struct bench_series *series)
+bool bench_reference(const struct bench_series *series, struct bench_summary *summary)
 {
-    struct bench_summary summary;
-    if (series->runs[0].backend != bench_backend_find(series->workload->backends[0]))
-        return 0;
-    bench_summarize(series->runs, series->n_repetitions, &summary);
-    return summary.median;
+    const bool chosen = series->runs[0].backend == bench_backend_find(series->workload->backends[0]);
+    bench_summarize(series->runs, chosen ? series->n_repetitions : 0, summary);
+    return summary->n > 0;
 }
 
 void bench_range(const struct bench_series *series, size_t n, double *least, double *most)
@@ -84,7 +82,15 @@ void bench_range(const struct bench_series *series, size_t n, double *least, dou
     }
 }
 
-static void print_row(const struct bench_series *series, size_t backend, double reference)
+static void print_ratio(double value, double reference)
+{
+    if (reference > 0)
+        printf(" %7.2f", value / reference);
+    else
+        printf(" %7s", "-");
+}
+
+static void print_row(const struct bench_series *series, size_t backend, const struct bench_summary *reference)
 {
     struct bench_series own = *series;
     own.runs = &series->runs[backend * series->n_repetitions];
@@ -96,13 +102,12 @@ static void print_row(const struct bench_series *series, size_t backend, double 
         return;
     bench_range(&own, 1, &least, &most);
     const int digits = strcmp(series->workload->unit, "s") == 0 ? 3 : 2;
-    printf("  %-*s %9.*f %9.*f %9.*f ", NAME_COLUMN, own.runs[0].backend->name, digits, summary.median, digits,
+    printf("  %-*s %9.*f %9.*f %9.*f", NAME_COLUMN, own.runs[0].backend->name, digits, summary.median, digits,
            summary.least, digits, summary.most);
-    if (reference > 0)
-        printf("%7.2f", summary.median / reference);
-    else
-        printf("%7s", "-");
-    printf(" %5.2f %7.1f %7.2f ", summary.cpu, (double)summary.rss_bytes / (1 << 20), most / least);
+    print_ratio(summary.median, reference->median);
+    printf(" %9.*f", digits, summary.cpu);
+    print_ratio(summary.cpu, reference->cpu);
+    printf(" %7.1f %7.2f ", (double)summary.rss_bytes / (1 << 20), most / least);
     for (size_t k = 0; k < summary.n_figures; k++)
         printf(" %s=%.6g", summary.figures[k].name, summary.figures[k].value);
     printf("\n");
@@ -110,12 +115,13 @@ static void print_row(const struct bench_series *series, size_t backend, double 
 
 void bench_print_table(const struct bench_series *series)
 {
-    const double reference = bench_reference(series);
-    printf("\n%s: %s\n", series->workload->name, series->workload->what);
-    printf("  %-*s %6s %2s %9s %9s %7s %5s %7s %7s\n", NAME_COLUMN, "backend", "median", series->workload->unit, "min",
-           "max", "ratio", "cpu", "MiB", "control");
+    struct bench_summary reference;
+    bench_reference(series, &reference);
+    printf("\n%s [%s]: %s\n", series->workload->name, series->workload->unit, series->workload->what);
+    printf("  %-*s %9s %9s %9s %7s %9s %7s %7s %7s\n", NAME_COLUMN, "backend", "median", "min", "max", "ratio", "cpu",
+           "ratio", "MiB", "control");
     for (size_t i = 0; i < series->n_backends; i++)
-        print_row(series, i, reference);
+        print_row(series, i, &reference);
     for (size_t i = 0; i < series->n_backends * series->n_repetitions; i++) {
         const struct bench_run *run = &series->runs[i];
         const bool again = i % series->n_repetitions && run->state == run[-1].state;

@@ -34,7 +34,11 @@ static bool find_program(const struct bench_backend *backend, char *path, size_t
     }
     char directory[PATH_MAX];
     bench_directory(directory, sizeof(directory));
-    return snprintf(path, size, "%s/%s", directory, backend->program) < (int)size && access(path, X_OK) == 0;
+    snprintf(path, size, "%s/%s", directory, backend->program);
+    if (access(path, X_OK) == 0)
+        return true;
+    snprintf(path, size, "tests/bench/%s", backend->program); /* in the runfiles */
+    return access(path, X_OK) == 0;
 }
 
 static _Noreturn void become_child(const struct bench_run *run, const char *program, const char *config, int fd)
