@@ -59,6 +59,8 @@ void sgc_object_end_managed(void *object)
     if (__atomic_load_n(sgc_count_byte(&sgc_counts, object), __ATOMIC_RELAXED) == 0)
         return; /* it was a bare one */
     sgc_weak_bury(cache->heap, object);
+    if (sgc_context_.depth == 0)
+        sgc_deferred_apply(sgc_context_.thread); /* the bare call that this is part of does not know the list */
     if (cache->type->finalize)
         sgc_finalizer_unreserve(cache->heap);
     reclaim_metadata(cache, object);

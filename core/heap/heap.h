@@ -218,7 +218,7 @@ bool sgc_count_increment_unless_zero(void *object);
 /* dispatch to the strategy, or free a manual object; in a section or at a stop */
 void sgc_decrement_now(void *object);
 void sgc_decrement_later(void *object);             /* the host service */
-void sgc_deferred_apply(struct sgc_thread *thread); /* end of the outermost section, still inside it */
+void sgc_deferred_apply(struct sgc_thread *thread); /* end of the outermost section or call, still inside it */
 
 /* ---- alloc.c, pacer.c, collect.c */
 void sgc_pacer_allocated(struct sgc_heap *heap, uint64_t bytes);

@@ -126,6 +126,26 @@ START_TEST(manual_objects_wait_as_well)
 }
 END_TEST
 
+START_TEST(a_free_by_hand_at_rest_leaves_nothing_deferred)
+{
+    /* A bare call ends an ephemeron's key: the value's chain is released before the call returns. */
+    void *key = sgc_new(manuals);
+    struct node *value = new_node(nodes, NULL, NULL);
+    for (int i = 0; i < 1000; i++) {
+        struct node *node = new_node(nodes, value, NULL);
+        sgc_drop(value);
+        value = node;
+    }
+    void *ephemeron = sgc_ephemeron_new(heap, key, value);
+    sgc_drop(value);
+    ck_assert_uint_eq(n_live(heap), 1003);
+    sgc_cache_free(manuals, key);
+    ck_assert_uint_eq(sgc_context_.thread->n_deferred, 0);
+    ck_assert_uint_eq(n_live(heap), 1);
+    sgc_drop(ephemeron);
+}
+END_TEST
+
 /* ---- without memory */
 
 enum { N_LOST = 40000 }; /* more than the list's first room, and than a chunk of metadata has left over */
@@ -242,6 +262,7 @@ int main(void)
     tcase_add_test(tc, any_number_of_decrements_can_wait);
     tcase_add_test(tc, a_long_chain_of_deaths_needs_no_stack);
     tcase_add_test(tc, manual_objects_wait_as_well);
+    tcase_add_test(tc, a_free_by_hand_at_rest_leaves_nothing_deferred);
     tcase_add_test(tc, without_memory_the_next_collection_finds_what_died);
     tcase_add_test(tc, what_is_held_or_referred_to_survives_that_collection);
     tcase_add_test(tc, a_lost_chain_dies_whole_in_that_collection);
