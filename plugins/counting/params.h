@@ -16,15 +16,15 @@
         "Young candidates of one thread that ask for a minor collection."), \
     SGC_COUNTING_PARAM_("old_candidate_threshold", SGC_PARAM_COUNT, 1, SGC_COUNTING_MANY_, 4096, \
         "Old candidates that make a minor collection look at all of them."), \
-    SGC_COUNTING_PARAM_("old_growth_pct", SGC_PARAM_PERCENT, 0, 10000, 25, \
+    SGC_COUNTING_PARAM_("old_growth", SGC_PARAM_PERCENT, 0, 10000, 25, \
         "Old candidates wait until they are this share of the objects that the last look at them visited."), \
     SGC_COUNTING_PARAM_("visit_budget", SGC_PARAM_COUNT, 1, SGC_COUNTING_MANY_, 2048, \
         "Objects that a minor collection visits for one candidate before it calls it old."), \
-    SGC_COUNTING_PARAM_("minor_bytes", SGC_PARAM_BYTES, 0, SGC_COUNTING_ALL_BYTES_, 0, \
+    SGC_COUNTING_PARAM_("young_size", SGC_PARAM_BYTES, 0, SGC_COUNTING_ALL_BYTES_, 0, \
         "Bytes allocated that make a minor collection due, whatever the candidates; 0: never."), \
-    SGC_COUNTING_PARAM_("full_growth_pct", SGC_PARAM_PERCENT, 0, 100000, 300, \
+    SGC_COUNTING_PARAM_("full_growth", SGC_PARAM_PERCENT, 0, 100000, 300, \
         "Bytes allocated, against those that lived after the last full collection, that make the next one due; 0: never."), \
-    SGC_COUNTING_PARAM_("full_min_bytes", SGC_PARAM_BYTES, 0, SGC_COUNTING_ALL_BYTES_, UINT64_C(64) << 20, \
+    SGC_COUNTING_PARAM_("full_min", SGC_PARAM_BYTES, 0, SGC_COUNTING_ALL_BYTES_, UINT64_C(64) << 20, \
         "No full collection is due in a heap smaller than this.")
 /* clang-format on */
 

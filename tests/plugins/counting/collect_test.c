@@ -40,7 +40,7 @@ END_TEST
 
 START_TEST(old_candidates_are_looked_at_when_there_are_enough)
 {
-    fake_open(&sgc_strategy_plugin, "visit_budget", 5, "old_candidate_threshold", 3, "old_growth_pct", 0, NULL);
+    fake_open(&sgc_strategy_plugin, "visit_budget", 5, "old_candidate_threshold", 3, "old_growth", 0, NULL);
     for (unsigned i = 0; i < 3; i++) {
         void *ring = graph_ring(10, &fake_node_type);
         fake_collect(SGC_COLLECT_FULL);
