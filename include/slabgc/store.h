@@ -16,12 +16,20 @@ SGC_API void *sgc_store_exchange_(void *owner, void **field, void *value);
 SGC_API bool sgc_store_compare_(void *owner, void **field, void *expected, void *desired);
 SGC_API void sgc_store_bulk_(void *owner, void **fields, void *const *values, size_t n);
 
-/* The inline barrier: a plain release store unless the owner's state byte asks for the slow path, or the thread is at rest (where the
- * store needs a section around it). Pairs with the acquire of sgc_get. */
+/* In a section, and the owner's state byte does not ask for the slow path. Relaxed: other threads change other bits of
+ * that byte; those tested here change at stops, or by who stores. */
+static inline bool sgc_store_is_plain_(const struct sgc_context *context, const void *owner)
+{
+    const uint8_t *bias = context->state_bias;
+    return context->depth != 0 &&
+           !(__atomic_load_n(&bias[(uintptr_t)owner >> SGC_GRANULE_SHIFT], __ATOMIC_RELAXED) & context->store_mask);
+}
+
+/* The inline barrier: a plain release store unless the owner's state byte asks for the slow path, or the thread is at
+ * rest (where the store needs a section around it). Pairs with the acquire of sgc_get. */
 static inline void sgc_store_(void *owner, void **field, void *value)
 {
-    const struct sgc_context *context = &sgc_context_;
-    if (__builtin_expect(context->depth && !(context->state_bias[(uintptr_t)owner >> SGC_GRANULE_SHIFT] & context->store_mask), 1))
+    if (__builtin_expect(sgc_store_is_plain_(&sgc_context_, owner), 1))
         __atomic_store_n(field, value, __ATOMIC_RELEASE);
     else
         sgc_store_slow_(owner, field, value);
