@@ -9,12 +9,12 @@
  *
  * A candidate that dies by its count must leave its set before its slot is reused. Its thread's own set it leaves at once, and the heap's two sets under the
  * lock. From another thread's set nobody may take it: then the slot is postponed. The object is marked SGC_COUNTING_BURIED, after which the thread that ended it
- * does not touch it again, and the set's owner (or the next collection) reclaims it. One thread alone never postpones. Postponed bytes are counted, and bounded by
- * POSTPONED_MAX_BYTES plus what is on its way: beyond it owners look through their sets, and a collection is asked for.
+ * does not touch it again, and the set's owner (or the next collection) reclaims it. One thread alone never postpones, nor does rcu (whose queues.c says why).
+ * Postponed bytes are counted: beyond POSTPONED_MAX_BYTES a collection is asked for.
  * Locks: counting->lock (rank STRATEGY) for young and old, some instructions long, nothing is called under it but host->alloc and free. */
 #include "plugins/counting/counting.h"
 
-#define POSTPONED_MAX_BYTES (UINT64_C(1) << 20) /* against the bytes of thousands of candidates in use; a look costs 2 ns a candidate */
+#define POSTPONED_MAX_BYTES (UINT64_C(1) << 20) /* little against what thousands of candidates keep in use */
 #define SWEEP_BATCH 64
 
 /* ---- reclaiming what was postponed */
@@ -58,7 +58,7 @@ static void candidates_sweep(struct sgc_counting *counting, struct sgc_candidate
         sweep_flush(&sweep);
 }
 
-/* ---- noting */
+/* ---- noting and enlisting */
 
 /* The set is as large as its limit. Enough dead ones in it: the owner goes on; else a collection has to look at them. */
 static void candidates_full(struct sgc_counting *counting, struct sgc_candidate_set *own)
@@ -71,7 +71,7 @@ static void candidates_full(struct sgc_counting *counting, struct sgc_candidate_
     own->limit = own->n + threshold / 4 + 1; /* until the collection comes: no look at every candidate */
 }
 
-static void candidates_lose(struct sgc_counting *counting)
+void sgc_candidates_lose(struct sgc_counting *counting)
 {
     if (!__atomic_exchange_n(&counting->lost, true, __ATOMIC_RELAXED)) /* read by the stopper, after every section */
         counting->host->request_collection(counting->heap, SGC_COLLECT_FULL);
@@ -84,12 +84,17 @@ void sgc_candidate_note(struct sgc_counting *counting, struct sgc_candidate_set 
     uint8_t *state = sgc_state_byte(&counting->host->counts, object);
     if (__atomic_fetch_or(state, SGC_COUNTING_CANDIDATE, __ATOMIC_RELAXED) & SGC_COUNTING_CANDIDATE) /* the decrement that follows releases it */
         return;
-    if (!own || !sgc_candidate_set_add(counting->host, own, object)) {
-        candidates_lose(counting);
-        return;
-    }
+    if (!own || !counting->enlist(counting, own, object))
+        sgc_candidates_lose(counting);
+}
+
+bool sgc_candidate_enlist(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object)
+{
+    if (!sgc_candidate_set_add(counting->host, own, object))
+        return false;
     if (own->n >= own->limit)
         candidates_full(counting, own);
+    return true;
 }
 
 /* ---- leaving */
@@ -116,7 +121,7 @@ bool sgc_candidate_forget(struct sgc_counting *counting, struct sgc_candidate_se
     return false;
 }
 
-void sgc_candidate_detach(struct sgc_counting *counting, struct sgc_candidate_set *own)
+void sgc_candidates_detach(struct sgc_counting *counting, struct sgc_candidate_set *own)
 {
     candidates_sweep(counting, own);
     counting->host->lock(counting->lock);
@@ -128,7 +133,7 @@ void sgc_candidate_detach(struct sgc_counting *counting, struct sgc_candidate_se
     }
     counting->host->unlock(counting->lock);
     if (refused)
-        candidates_lose(counting);
+        sgc_candidates_lose(counting);
     sgc_candidate_set_fini(counting->host, own);
 }
 
@@ -140,15 +145,22 @@ static void candidates_gather_cell(void *arg, void **place)
     struct sgc_counting_cell *cell = *place;
     if (!cell)
         return;
-    sgc_candidate_detach(counting, &cell->young);
+    sgc_candidates_detach(counting, &cell->young);
     cell->young.limit = counting->limits.candidate_threshold;
+}
+
+void sgc_candidates_gather_cells(struct sgc_counting *counting)
+{
+    counting->host->visit_thread_cells(counting->heap, candidates_gather_cell, counting);
 }
 
 void sgc_candidates_gather(struct sgc_counting *counting)
 {
-    candidates_sweep(counting, &counting->young);
-    candidates_sweep(counting, &counting->old);
-    counting->host->visit_thread_cells(counting->heap, candidates_gather_cell, counting);
+    counting->gather(counting);
+    if (counting->postponed_bytes) {
+        candidates_sweep(counting, &counting->young);
+        candidates_sweep(counting, &counting->old);
+    }
 }
 
 void sgc_candidate_settle(struct sgc_counting *counting, void *object)

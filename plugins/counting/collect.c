@@ -150,10 +150,10 @@ static void census_object(void *arg, void *object)
         census->n_at_zero++;
 }
 
-int sgc_counting_verify(struct sgc_counting *counting, struct sgc_error *error)
+int sgc_counting_verify(struct sgc_counting *counting, uint64_t n_elsewhere, struct sgc_error *error)
 {
     const struct sgc_host *host = counting->host;
-    struct census census = {.counting = counting};
+    struct census census = {.counting = counting, .n_in_sets = n_elsewhere};
     census_set(&census, &counting->young);
     census_set(&census, &counting->old);
     host->visit_thread_cells(counting->heap, census_cell, &census);

@@ -39,6 +39,10 @@ struct sgc_counting {
 
     /* A child's count fell to 0 in a cascade: the strategy passes it to sgc_cascade_add, or keeps it for later. */
     void (*child_at_zero)(struct sgc_counting *counting, struct sgc_cascade *cascade, void *child);
+    /* Puts a new candidate where collections look: into own, or elsewhere. False: the OS refused memory. In a section, or at a stop. */
+    bool (*enlist)(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object);
+    /* At a stop: moves candidates from wherever enlist put them to young. */
+    void (*gather)(struct sgc_counting *counting);
     /* At a stop, in a full collection: brings every object that waits for its death to it. */
     void (*drain)(struct sgc_counting *counting);
 
@@ -75,21 +79,25 @@ static inline struct sgc_counting_cell *sgc_counting_cell(struct sgc_counting *c
 /* An object of count 0 found no list to wait on: the next full collection finds it by walking. Any state. */
 void sgc_counting_pend(struct sgc_counting *counting);
 
-/* ---- candidates.c. `own`: the calling thread's young set, or counting->young at a stop; NULL when there is no memory for one. */
+/* ---- candidates.c. `own`: the calling thread's young set, counting->young where that is the caller's (at a stop); NULL when there is no memory for one. */
 /* The object may be part of a dead cycle once the caller's claim on it is gone. The caller has that claim still. */
 void sgc_candidate_note(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object);
 /* The object died and its children are released. True: the caller reclaims it; false: the slot is somebody else's to reclaim, hands off. */
 bool sgc_candidate_forget(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object);
-/* Moves a thread's candidates to the heap. In a section of that thread, or at a stop. */
-void sgc_candidate_detach(struct sgc_counting *counting, struct sgc_candidate_set *own);
-/* At a stop: moves all threads' candidates to counting->young and reclaims the buried ones of every set. */
+/* A candidate stands in no set: the next full collection finds it by walking. Any state. */
+void sgc_candidates_lose(struct sgc_counting *counting);
+/* For strategies whose candidates are in their threads' own sets: the enlist and gather hooks, and a thread's end (in a section of that thread, or at a stop). */
+bool sgc_candidate_enlist(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object);
+void sgc_candidates_gather_cells(struct sgc_counting *counting);
+void sgc_candidates_detach(struct sgc_counting *counting, struct sgc_candidate_set *own);
+/* At a stop: all candidates are in young and old, and what is buried there is reclaimed. */
 void sgc_candidates_gather(struct sgc_counting *counting);
 /* At a stop: the object is no candidate any more. */
 void sgc_candidate_settle(struct sgc_counting *counting, void *object);
 
-/* ---- collect.c. ops->collect and ops->verify */
+/* ---- collect.c. ops->collect and ops->verify; n_elsewhere: candidates that are in no set */
 void sgc_counting_collect(struct sgc_counting *counting, enum sgc_collect_kind kind);
-int sgc_counting_verify(struct sgc_counting *counting, struct sgc_error *error);
+int sgc_counting_verify(struct sgc_counting *counting, uint64_t n_elsewhere, struct sgc_error *error);
 /* ops->decrement while a collection runs (core buries the key of an ephemeron, the value loses its claim). */
 void sgc_counting_decrement_stopped(struct sgc_counting *counting, void *object);
 

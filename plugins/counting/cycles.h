@@ -13,9 +13,10 @@ struct sgc_trial {
     /* The candidate being walked from. */
     uint32_t start;           /* its first node */
     uint32_t budget;          /* nodes allowed to it; UINT32_MAX: all */
-    bool over;                /* it met more */
+    bool over;                /* it met more, or a far node */
     uint32_t *undo;           /* older nodes whose internal count it raised, while budgeted */
     size_t n_undo, undo_room;
+    uint64_t n_far;           /* nodes of walks that were over the budget */
 
     uint32_t follow;          /* live nodes to be followed, linked through `internal`; SGC_NODE_NONE: none */
     void **finalizable;       /* garbage whose finalizer never ran; the first n_selected are queued now */

@@ -73,26 +73,36 @@ uint32_t sgc_node_map_add(const struct sgc_host *host, struct sgc_node_map *map,
     return map->n++;
 }
 
-/* Last in, first out: what was added later never made an earlier one probe further, so emptying the slots in reverse restores the table. */
-void sgc_node_map_truncate(struct sgc_node_map *map, uint32_t n)
+static void map_clear_table(struct sgc_node_map *map)
 {
-    while (map->n > n) {
-        *map_slot(map, map->nodes[map->n - 1].object) = 0;
-        map->n--;
+    memset(map->table, 0, map_slots(map->n_room) * sizeof(*map->table));
+}
+
+void sgc_node_map_remove(struct sgc_node_map *map, uint32_t flag)
+{
+    const uint32_t n = map->n;
+    map_clear_table(map);
+    map->n = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (map->nodes[i].flags & flag)
+            continue;
+        map->nodes[map->n] = map->nodes[i];
+        *map_slot(map, map->nodes[map->n].object) = map->n + 1;
+        map->n++;
     }
 }
 
+/* Few nodes in a large table: their slots alone. Last in, first out, so that each is found where it was put. */
 void sgc_node_map_clear(const struct sgc_host *host, struct sgc_node_map *map)
 {
     if (map->n_room > MAP_ROOM_KEPT) {
         sgc_node_map_fini(host, map);
         return;
     }
-    if (map->n <= map->n_room / 8) {
-        sgc_node_map_truncate(map, 0);
-        return;
-    }
-    memset(map->table, 0, map_slots(map->n_room) * sizeof(*map->table));
+    if (map->n > map->n_room / 8)
+        map_clear_table(map);
+    for (uint32_t i = map->n; i > 0 && map->n <= map->n_room / 8; i--)
+        *map_slot(map, map->nodes[i - 1].object) = 0;
     map->n = 0;
 }
 

@@ -1,6 +1,5 @@
 /* node_map.h - the graph that a cycle collection looks at: objects in the order in which they were met, and a way from object to node.
- * Used by trial.c and garbage.c at a stop. Indexes are stable; the last nodes can be taken out again, which undoes a walk that grew too large.
- * Invariant: the table is exactly as if nodes[0..n) had been added in order to an empty map. Locks: none, one collection at a time. */
+ * Used by trial.c and garbage.c at a stop. Locks: none, one collection at a time. */
 #ifndef SLABGC_PLUGINS_COUNTING_NODE_MAP_H
 #define SLABGC_PLUGINS_COUNTING_NODE_MAP_H
 
@@ -12,7 +11,8 @@ enum sgc_node_flags {
     SGC_NODE_LIVE = 1 << 0,      /* reachable from a claim outside the map */
     SGC_NODE_EPHEMERON = 1 << 1, /* its value is no plain reference */
     SGC_NODE_WATCHED = 1 << 2,   /* may be the key of ephemerons */
-    SGC_NODE_SELECTED = 1 << 3   /* dead, but its finalizer runs first: lives on */
+    SGC_NODE_SELECTED = 1 << 3,  /* dead, but its finalizer runs first: lives on */
+    SGC_NODE_FAR = 1 << 4        /* leads to more than the budget allows: to be taken out of the map */
 };
 
 struct sgc_node {
@@ -32,8 +32,8 @@ struct sgc_node_map {
 uint32_t sgc_node_map_find(const struct sgc_node_map *map, const void *object);
 /* Adds an object that is not there; SGC_NODE_NONE: the OS refused memory, nothing changed. */
 uint32_t sgc_node_map_add(const struct sgc_host *host, struct sgc_node_map *map, void *object);
-/* Takes out all nodes from index n on. */
-void sgc_node_map_truncate(struct sgc_node_map *map, uint32_t n);
+/* Takes out all nodes with this flag. Indexes change. */
+void sgc_node_map_remove(struct sgc_node_map *map, uint32_t flag);
 /* Empties the map; keeps a small one's memory for the next collection. */
 void sgc_node_map_clear(const struct sgc_host *host, struct sgc_node_map *map);
 void sgc_node_map_fini(const struct sgc_host *host, struct sgc_node_map *map);

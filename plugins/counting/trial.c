@@ -3,8 +3,10 @@
  * Source: Bacon & Rajan, ECOOP 2001 (candidates, what is acyclic); subtracting internal references outside the objects as CPython's collector does.
  *
  * 1. Walk. From each candidate all reachable objects become nodes, and every reference between nodes adds to the target's internal count. The map is closed under references
- *    (but for acyclic objects, below). A young candidate that brings more new nodes than the budget is undone: its nodes go, and so do its additions to older nodes.
- *    Every young candidate among its nodes becomes old: it is as live as the one walked from, or dies with it.
+ *    (but for acyclic objects, below). A young candidate that brings more new nodes than the budget is undone: what it added to older nodes is taken back, and its own
+ *    nodes are called far, to be taken out at the end of the step. Every young candidate among them becomes old: it is as live as the one walked from, or dies with it.
+ *    A later walk that meets a far node is as good as over the budget, and ends there. So a minor collection visits no object twice in this step; and when far
+ *    nodes alone are FAR_BUDGETS times the budget, the young candidates that are left become old unseen. That bounds a minor collection's visits in vain.
  * 2. A node whose count exceeds its internal references has a claim from outside: it lives, and so does what it reaches. The rest is garbage.
  * 3. Finalizers: of garbage whose finalizer never ran, host->select_finalizable says which to queue; those and what they reach live on.
  *
@@ -23,6 +25,7 @@
 #include <string.h>
 
 #define UNDO_ROOM_MIN 1024
+#define FAR_BUDGETS 32 /* with the default budget: 64 Ki objects, some milliseconds */
 
 /* ---- step 1: the walk */
 
@@ -49,12 +52,15 @@ static uint32_t trial_reach(struct sgc_trial *trial, void *object)
     if (trial->over || trial->refused || !sgc_counting_counts(counting, object))
         return SGC_NODE_NONE;
     uint32_t index = sgc_node_map_find(trial->map, object);
-    if (index != SGC_NODE_NONE || sgc_counting_is_acyclic(counting, object))
-        return index;
-    if (trial->map->n - trial->start >= trial->budget) {
-        trial->over = true;
-        return SGC_NODE_NONE;
+    if (index != SGC_NODE_NONE) {
+        trial->over = trial->map->nodes[index].flags & SGC_NODE_FAR;
+        return trial->over ? SGC_NODE_NONE : index;
     }
+    if (sgc_counting_is_acyclic(counting, object))
+        return SGC_NODE_NONE;
+    trial->over = trial->map->n - trial->start >= trial->budget;
+    if (trial->over)
+        return SGC_NODE_NONE;
     index = sgc_node_map_add(counting->host, trial->map, object);
     if (index == SGC_NODE_NONE)
         trial->refused = true;
@@ -103,18 +109,25 @@ static void trial_scan(struct sgc_trial *trial, uint32_t index)
     trial->map->nodes[index].flags = flags;
 }
 
-/* Takes the walk back and calls its candidates old. A refusal of memory leaves a candidate young. */
+/* A refusal of memory leaves a candidate young. */
+static void trial_make_old(struct sgc_counting *counting, void *candidate)
+{
+    if (sgc_candidate_set_add(counting->host, &counting->old, candidate))
+        sgc_candidate_set_remove(&counting->young, candidate);
+}
+
 static void trial_roll_back(struct sgc_trial *trial)
 {
     struct sgc_counting *counting = trial->counting;
     while (trial->n_undo > 0)
         trial->map->nodes[trial->undo[--trial->n_undo]].internal--;
     for (uint32_t i = trial->start; i < trial->map->n; i++) {
-        void *object = trial->map->nodes[i].object;
-        if (sgc_candidate_set_has(&counting->young, object) && sgc_candidate_set_add(counting->host, &counting->old, object))
-            sgc_candidate_set_remove(&counting->young, object);
+        struct sgc_node *node = &trial->map->nodes[i];
+        node->flags = SGC_NODE_FAR;
+        if (sgc_candidate_set_has(&counting->young, node->object))
+            trial_make_old(counting, node->object);
     }
-    sgc_node_map_truncate(trial->map, trial->start);
+    trial->n_far += trial->map->n - trial->start;
 }
 
 /* A candidate that dies by its count, now or soon, needs no look. */
@@ -128,15 +141,20 @@ static void trial_walk(struct sgc_trial *trial, void *candidate)
 {
     if (trial_is_dying(trial->counting, candidate))
         return;
+    if (trial->budget != UINT32_MAX && trial->n_far / FAR_BUDGETS >= trial->budget) {
+        trial_make_old(trial->counting, candidate);
+        return;
+    }
     if (sgc_counting_is_acyclic(trial->counting, candidate)) { /* a key once, whose ephemerons are gone */
         sgc_candidate_settle(trial->counting, candidate);
         return;
     }
+    if (sgc_node_map_find(trial->map, candidate) != SGC_NODE_NONE)
+        return; /* met already */
     trial->start = trial->map->n;
     trial->n_undo = 0;
     trial->over = false;
-    if (trial_reach(trial, candidate) != trial->start)
-        return; /* met already */
+    trial_reach(trial, candidate);
     for (uint32_t i = trial->start; i < trial->map->n && !trial->over && !trial->refused; i++)
         trial_scan(trial, i);
     if (trial->over && !trial->refused)
@@ -315,6 +333,8 @@ bool sgc_trial_run(struct sgc_trial *trial, bool budgeted, bool with_old)
     trial_walk_set(trial, &counting->young);
     if (with_old)
         trial_walk_set(trial, &counting->old);
+    if (trial->n_far)
+        sgc_node_map_remove(trial->map, SGC_NODE_FAR);
     if (trial->refused || trial->map->n == 0)
         return !trial->refused;
     trial_find_live(trial);

@@ -1,8 +1,8 @@
 /* grace.c - what happens to retired objects when their grace period is over, batch by batch.
  * Called by core's grace-period thread (sgc_rcu_grace_elapsed, in a section of its own) and by full collections (sgc_rcu_drain, at a stop). The argument why an
  * object may be claimed stands in rcu.h.
- * A batch: cut (retire.c), close (era, stamp, request), wait for core's call, look at each object, end those that died with all that dies of them. One batch at a time;
- * what is retired meanwhile makes the next one. */
+ * A batch: cut (queues.c), close (era, stamp, request), wait for core's call, take in the candidates noted until then, look at each object, end those that died with
+ * all that dies of them. One batch at a time; what is retired meanwhile makes the next one. */
 #include "plugins/rcu/rcu.h"
 #include <slabgc/testpoint.h>
 
@@ -14,6 +14,13 @@ static bool grace_touch_is_over(const struct sgc_rcu *rcu, const void *object)
     if (rcu->counting.stopped)
         return true;
     return __atomic_load_n(sgc_rcu_touch_byte(rcu, object), __ATOMIC_RELAXED) != (uint8_t)(rcu->safe + 1); /* ordered by the count that was read */
+}
+
+static void grace_take_in(struct sgc_rcu *rcu, void *candidate)
+{
+    struct sgc_counting *counting = &rcu->counting;
+    if (!sgc_candidate_set_add(counting->host, &counting->young, candidate))
+        sgc_candidates_lose(counting);
 }
 
 static void grace_retire_anew(struct sgc_rcu *rcu, void *object)
@@ -42,7 +49,7 @@ static void grace_look_at(struct sgc_rcu *rcu, void *object)
     /* Out of the magazine before count and touch are read; pairs with the or in sgc_rcu_retire. */
     __atomic_fetch_and(sgc_state_byte(counts, object), (uint8_t)~SGC_COUNTING_RETIRED, __ATOMIC_ACQ_REL);
     if (!sgc_count_is_zero(counts, object) && !SGC_TEST_MUTANT("no-recheck"))
-        sgc_candidate_note(counting, rcu->cascade.own, object); /* cycle collections took it for live while it was here */
+        sgc_candidate_note(counting, &counting->young, object); /* cycle collections took it for live while it was here */
     else if (grace_touch_is_over(rcu, object))
         sgc_cascade_add(counting, &rcu->cascade, object);
     else
@@ -52,10 +59,12 @@ static void grace_look_at(struct sgc_rcu *rcu, void *object)
 /* A bounded piece of the batch; true: there is more. */
 static bool grace_work(struct sgc_rcu *rcu)
 {
-    if (sgc_cascade_run(&rcu->counting, &rcu->cascade, GRACE_PIECE))
-        return true;
     void *object = NULL;
-    for (unsigned n = 0; n < GRACE_PIECE && (object = sgc_rcu_take(rcu)) != NULL; n++)
+    for (unsigned n = 0; n < GRACE_PIECE && (object = sgc_rcu_take_noted(rcu)) != NULL; n++)
+        grace_take_in(rcu, object);
+    if (object || sgc_cascade_run(&rcu->counting, &rcu->cascade, GRACE_PIECE))
+        return true;
+    for (unsigned n = 0; n < GRACE_PIECE && (object = sgc_rcu_take_retired(rcu)) != NULL; n++)
         grace_look_at(rcu, object);
     return object || !sgc_cascade_is_empty(&rcu->cascade);
 }
@@ -75,7 +84,7 @@ static void grace_close_batch(struct sgc_rcu *rcu)
 static void grace_next_batch(struct sgc_rcu *rcu)
 {
     for (;;) {
-        if (sgc_rcu_cut(rcu)) {
+        if (sgc_rcu_cut_retired(rcu)) {
             grace_close_batch(rcu);
             return;
         }
@@ -86,36 +95,52 @@ static void grace_next_batch(struct sgc_rcu *rcu)
     }
 }
 
+/* Its grace period is over. Whoever noted a candidate that may now be claimed did so in a section that has ended. */
+static void grace_begin_work(struct sgc_rcu *rcu)
+{
+    rcu->safe = rcu->era - 1;
+    rcu->working = true;
+    sgc_rcu_cut_noted(rcu);
+}
+
 bool sgc_rcu_grace_elapsed(void *self)
 {
     struct sgc_rcu *rcu = self;
     const struct sgc_host *host = rcu->counting.host;
     struct sgc_rcu_cell *cell = (struct sgc_rcu_cell *)sgc_counting_cell(&rcu->counting);
     __atomic_store_n(&rcu->cell, cell, __ATOMIC_RELAXED); /* other threads compare it when they end, no more */
-    rcu->cascade.own = cell ? &cell->counting.young : NULL;
     if (rcu->batch && (int64_t)(host->grace_done() - rcu->batch_stamp) < 0) {
         host->grace_request(rcu->counting.heap, rcu->batch_stamp);
         return false;
     }
     if (rcu->batch) {
-        rcu->safe = rcu->era - 1;
+        if (!rcu->working)
+            grace_begin_work(rcu);
         if (grace_work(rcu))
             return true;
-        rcu->batch = false;
+        rcu->batch = rcu->working = false;
     }
     grace_next_batch(rcu);
     return false;
 }
 
+void sgc_rcu_gather(struct sgc_counting *counting)
+{
+    struct sgc_rcu *rcu = (struct sgc_rcu *)counting;
+    rcu->collection++;
+    sgc_rcu_cut_noted(rcu);
+    for (void *candidate; (candidate = sgc_rcu_take_noted(rcu)) != NULL;)
+        grace_take_in(rcu, candidate);
+}
+
 void sgc_rcu_drain(struct sgc_counting *counting)
 {
     struct sgc_rcu *rcu = (struct sgc_rcu *)counting;
-    rcu->cascade.own = &counting->young;
     do {
         while (grace_work(rcu))
             ;
-    } while (sgc_rcu_cut(rcu));
-    rcu->batch = false;
+    } while (sgc_rcu_cut_retired(rcu));
+    rcu->batch = rcu->working = false;
     rcu->safe = rcu->era; /* no section runs */
     __atomic_store_n(&rcu->era, rcu->era + 1, __ATOMIC_RELAXED);
 }

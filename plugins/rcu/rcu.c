@@ -20,7 +20,10 @@ static int rcu_open(const struct sgc_host *host, struct sgc_heap *heap, const ui
     rcu->counting.cell_bytes = sizeof(struct sgc_rcu_cell);
     rcu->counting.pinned_state = SGC_COUNTING_RETIRED;
     rcu->counting.child_at_zero = sgc_rcu_child_at_zero;
+    rcu->counting.enlist = sgc_rcu_enlist;
+    rcu->counting.gather = sgc_rcu_gather;
     rcu->counting.drain = sgc_rcu_drain;
+    rcu->cascade.own = &rcu->counting.young;
     rcu->touch_bias = host->private_bias(0);
     rcu->era = 1; /* safe: 0 */
     rcu_take_params(rcu, params);
@@ -45,7 +48,7 @@ static void rcu_quiesce(void *self)
     sgc_rcu_queues_free(rcu);
     sgc_cascade_fini(rcu->counting.host, &rcu->cascade);
     sgc_counting_quiesce(&rcu->counting);
-    rcu->batch = false;
+    rcu->batch = rcu->working = false;
     rcu->wanted = false;
     rcu->cell = NULL;
 }
@@ -90,11 +93,9 @@ static void rcu_thread_detach(void *self, void **place)
     if (cell == __atomic_load_n(&rcu->cell, __ATOMIC_RELAXED)) {
         __atomic_store_n(&rcu->cell, NULL, __ATOMIC_RELAXED);
         rcu->cascade.running = false;
-        rcu->cascade.own = NULL;
         __atomic_store_n(&rcu->wanted, false, __ATOMIC_RELAXED);
         sgc_counting_pend(&rcu->counting);
     }
-    sgc_candidate_detach(&rcu->counting, &cell->counting.young);
     sgc_rcu_queue_detach(rcu, cell);
     *place = NULL;
     rcu->counting.host->free(cell, sizeof(*cell));
@@ -116,12 +117,13 @@ static int rcu_verify(void *self, struct sgc_error *error)
     struct sgc_rcu *rcu = self;
     const struct sgc_host *host = rcu->counting.host;
     struct rcu_census census = {.rcu = rcu};
+    uint64_t n_retired, n_noted;
     host->walk(rcu->counting.heap, rcu_census_object, &census);
-    const uint64_t n = sgc_rcu_queues_count(rcu);
-    if (census.n_retired != n)
+    sgc_rcu_queues_count(rcu, &n_retired, &n_noted);
+    if (census.n_retired != n_retired)
         return host->fail(error, -EUCLEAN, "retired: %llu objects are marked, %llu are in magazines", (unsigned long long)census.n_retired,
-                          (unsigned long long)n);
-    return sgc_counting_verify(&rcu->counting, error);
+                          (unsigned long long)n_retired);
+    return sgc_counting_verify(&rcu->counting, n_noted, error);
 }
 
 static const struct sgc_param rcu_params[] = {

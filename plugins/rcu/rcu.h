@@ -1,5 +1,6 @@
 /* rcu.h - the strategy `rcu`: an object whose count reached 0 is retired, and ends when every section that may have read it is over.
- * rcu.c has the ops, retire.c the magazines that retired objects wait in, grace.c what happens after a grace period, pressure.c the limits.
+ * rcu.c has the ops, chain.c the magazines that objects wait in, queues.c who fills and empties them, grace.c what happens after a grace period, pressure.c the
+ * limits.
  *
  * Safety argument (the mechanisms are commented where they stand)
  *
@@ -28,41 +29,33 @@
  * cascades and cycle collections leave it alone (pinned_state), and taking it out notes it as a candidate if it lives.
  *
  * Children. When an object is claimed its children lose their counts. A child that falls to 0 joins the batch at once if its touch is over: its bare references came
- * from the parent (read before the parent was unlinked: ended) or from another place, whose overwriting touched the child. If not, it is retired anew. */
+ * from the parent (read before the parent was unlinked: ended) or from another place, whose overwriting touched the child. If not, it is retired anew.
+ *
+ * Candidates. Only the grace-period thread and the stopper end objects, so the candidate sets are theirs alone. A program's thread puts a candidate into a chain of
+ * its own, after the touch and before the decrement; the grace-period thread empties these chains when a batch's grace period is over, before it claims anything. A
+ * candidate that may be claimed has a touch that is over: the section that noted it had ended, so it was in the chain, and is in the set by then, where it is found
+ * and taken out. */
 #ifndef SLABGC_PLUGINS_RCU_RCU_H
 #define SLABGC_PLUGINS_RCU_RCU_H
 
 #include "plugins/counting/counting.h"
+#include "plugins/rcu/chain.h"
 
-#define SGC_RCU_MAGAZINE_OBJECTS 253 /* with the header: 2 KiB */
-
-/* Written by the thread that retires, read by the grace-period thread (or the stopper), both at once: objects before n, and next last. */
-struct sgc_rcu_magazine {
-    struct sgc_rcu_magazine *next; /* atomic; set when this one is full */
-    uint64_t n;                    /* atomic */
-    void *objects[SGC_RCU_MAGAZINE_OBJECTS];
-    void *reserved;
-};
-
-/* A thread's retired objects, in order. Registered with the heap from the first retirement until it is empty and its thread has left. */
+/* What a thread leaves to the grace-period thread. Registered with the heap until it is empty and its thread has left. */
 struct sgc_rcu_queue {
-    /* The retiring thread's. */
-    struct sgc_rcu_magazine *tail; /* atomic: the grace-period thread looks where a batch may end */
-    /* The grace-period thread's, or the stopper's. */
-    struct sgc_rcu_magazine *head, *cut; /* where objects are taken, and where the batch ends */
-    uint64_t n_taken, n_cut;             /* of those magazines */
-    /* Lock. */
-    struct sgc_rcu_queue *next;
-    bool detached;                       /* the thread has left */
+    struct sgc_chain retired, noted;
+    struct sgc_rcu_queue *next; /* lock */
+    bool detached;              /* lock: the thread has left */
 };
 
 struct sgc_rcu_cell {
-    struct sgc_counting_cell counting; /* first */
-    struct sgc_rcu_queue *queue;       /* NULL before the first retirement */
+    struct sgc_counting_cell counting; /* first; its set stays empty, and its address stands for this cell in the enlist hook */
+    struct sgc_rcu_queue *queue;       /* NULL before the first use */
+    uint64_t n_noted, collection;      /* candidates noted since that collection */
 };
 
 struct sgc_rcu {
-    struct sgc_counting counting; /* first; its lock also guards queues */
+    struct sgc_counting counting; /* first; its lock also guards queues; its sets are the grace-period thread's, or the stopper's */
     uint8_t *touch_bias;          /* SGC_METADATA_PRIVATE_0: touch byte of p is touch_bias[p >> 4] */
     uint64_t retired_soft_bytes, retired_hard_bytes, backpressure_max_ns; /* atomic: read at rest, while configure writes at a stop */
 
@@ -70,34 +63,40 @@ struct sgc_rcu {
     uint64_t era;                 /* atomic; raised by the grace-period thread and the stopper */
     int64_t retired_bytes;        /* atomic: of objects in magazines */
     bool wanted;                  /* atomic: a grace period is asked for, and grace_elapsed will come */
+    uint64_t collection;          /* number of the next one; stopper */
 
     /* The grace-period thread's, or the stopper's. */
     uint64_t safe;                /* every touch of this era or less is over */
     uint64_t batch_stamp;         /* the batch may be worked on when this grace period is done */
-    bool batch;                   /* there is one */
-    struct sgc_rcu_queue *taking; /* queues from here on may have objects of the batch */
+    bool batch, working;          /* there is one; its grace period is over */
+    struct sgc_rcu_queue *taking, *taking_noted; /* queues from here on may have something before their cuts */
     struct sgc_rcu_cell *cell;    /* atomic: the grace-period thread's own; NULL before it has run */
     struct sgc_cascade cascade;
 };
 
-/* ---- retire.c */
+/* ---- queues.c */
 /* Marks the moment of a decrement. Before it, in the same section. */
 void sgc_rcu_touch(struct sgc_rcu *rcu, void *object);
 /* Puts an object whose count fell to 0 into a magazine of the calling thread, unless it is in one. In a section. */
 void sgc_rcu_retire(struct sgc_rcu *rcu, struct sgc_rcu_cell *cell, void *object);
-/* Ends the batches of all queues at what was retired by now; true when there is anything. Grace-period thread or stopper. */
-bool sgc_rcu_cut(struct sgc_rcu *rcu);
-bool sgc_rcu_anything_retired(struct sgc_rcu *rcu);
-/* Next object of the batch, or NULL; frees magazines on the way and queues that nobody will fill again. Grace-period thread or stopper. */
-void *sgc_rcu_take(struct sgc_rcu *rcu);
+/* The enlist hook. */
+bool sgc_rcu_enlist(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object);
 /* The thread leaves its queue. In a section of that thread, or at a stop. */
 void sgc_rcu_queue_detach(struct sgc_rcu *rcu, struct sgc_rcu_cell *cell);
+/* The rest: grace-period thread or stopper. Cut all queues' chains at what is in them now; the first tells whether there is anything. */
+bool sgc_rcu_cut_retired(struct sgc_rcu *rcu);
+void sgc_rcu_cut_noted(struct sgc_rcu *rcu);
+/* Next object before the cuts, or NULL. */
+void *sgc_rcu_take_retired(struct sgc_rcu *rcu);
+void *sgc_rcu_take_noted(struct sgc_rcu *rcu);
+bool sgc_rcu_anything_retired(struct sgc_rcu *rcu);
+void sgc_rcu_queues_count(const struct sgc_rcu *rcu, uint64_t *n_retired, uint64_t *n_noted); /* at a stop */
 void sgc_rcu_queues_free(struct sgc_rcu *rcu);
-/* Objects in magazines. At a stop. */
-uint64_t sgc_rcu_queues_count(const struct sgc_rcu *rcu);
 
 /* ---- grace.c */
 bool sgc_rcu_grace_elapsed(void *self);
+/* The hooks gather, drain and child_at_zero. */
+void sgc_rcu_gather(struct sgc_counting *counting);
 void sgc_rcu_drain(struct sgc_counting *counting);
 void sgc_rcu_child_at_zero(struct sgc_counting *counting, struct sgc_cascade *cascade, void *child);
 

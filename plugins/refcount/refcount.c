@@ -27,6 +27,8 @@ static int refcount_open(const struct sgc_host *host, struct sgc_heap *heap, con
         return host->fail(error, -ENOMEM, "no memory for the strategy's record");
     counting->cell_bytes = sizeof(struct refcount_cell);
     counting->child_at_zero = sgc_cascade_add;
+    counting->enlist = sgc_candidate_enlist;
+    counting->gather = sgc_candidates_gather_cells;
     counting->drain = refcount_drain;
     const int rc = sgc_counting_open(counting, host, heap, params, error);
     if (rc < 0) {
@@ -88,7 +90,7 @@ static void refcount_thread_detach(void *self, void **place)
     struct refcount_cell *cell = *place;
     cell->cascade.running = false;
     sgc_cascade_run(counting, &cell->cascade, UINT64_MAX);
-    sgc_candidate_detach(counting, &cell->counting.young);
+    sgc_candidates_detach(counting, &cell->counting.young);
     sgc_cascade_fini(counting->host, &cell->cascade);
     *place = NULL;
     counting->host->free(cell, sizeof(*cell));
@@ -101,7 +103,7 @@ static void refcount_quiesce(void *self)
 
 static int refcount_verify(void *self, struct sgc_error *error)
 {
-    return sgc_counting_verify(self, error);
+    return sgc_counting_verify(self, 0, error);
 }
 
 static const struct sgc_param refcount_params[] = {SGC_COUNTING_PARAMS};

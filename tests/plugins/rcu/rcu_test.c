@@ -63,7 +63,7 @@ START_TEST(without_its_grace_thread_a_full_collection_finds_everything)
     fake.thread = 0;
     fake.grace_done = ++fake.grace_started;
     ck_assert(fake.ops->grace_elapsed(fake.self));
-    void *taken = sgc_rcu_take(rcu()); /* and looked at no further */
+    void *taken = sgc_rcu_take_retired(rcu()); /* and looked at no further */
     ck_assert(fake_is_live(taken));
     rcu()->cascade.running = true;
     fake_detach(0);
