@@ -2,6 +2,8 @@
 #include "tests/conformance/kit.h"
 
 #include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
 
 /* Only the outermost pair counts: what was read in the inner section lasts until the outer one ends. */
 static void sections_nest(struct kit *kit)
@@ -215,6 +217,56 @@ static void sections_threads_come_and_go(struct kit *kit)
     kit_expect_live(kit, "");
 }
 
+/* ---- a section that is too long is reported, by its thread's name, while it lasts */
+
+struct stall {
+    struct kit *kit;
+    struct steps *steps;
+    int fd; /* of the file that is stderr for a while */
+};
+
+static bool is_reported(void *arg)
+{
+    const struct stall *stall = arg;
+    char text[4096];
+    ssize_t n = pread(stall->fd, text, sizeof(text) - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+    return strstr(text, "slow-reader") != NULL;
+}
+
+static void *stay_too_long(void *arg)
+{
+    struct stall *stall = arg;
+    pthread_setname_np(pthread_self(), "slow-reader");
+    step(stall->steps, "stays: enters");
+    sgc_enter();
+    step(stall->steps, "stays: is reported");
+    steps_await(is_reported, stall, "stderr names the thread");
+    sgc_leave();
+    steps_end(stall->steps);
+    return NULL;
+}
+
+static void sections_too_long_are_named(struct kit *kit)
+{
+    struct stall stall = {.kit = kit, .steps = STEPS("stays: enters", "collects &", "stays: is reported")};
+    FILE *file = tmpfile();
+    KIT_CHECK(file != NULL);
+    int kept = dup(STDERR_FILENO);
+    stall.fd = fileno(file);
+    dup2(stall.fd, STDERR_FILENO);
+    pthread_t thread = kit_start(stay_too_long, &stall);
+    step(stall.steps, "collects");
+    sgc_heap_collect(kit->heap, SGC_COLLECT_FULL);
+    steps_end(stall.steps);
+    kit_join(thread);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    fclose(file);
+    steps_free(stall.steps);
+    KIT_CHECK(KIT_STAT(kit->heap, n_stalls) > 0);
+}
+
 static void collect_inside(void *heap)
 {
     sgc_enter();
@@ -253,6 +305,7 @@ const struct kit_claim kit_sections[] = {
     KIT_CLAIM(sections_delay_collections, SGC_NEED_REFERENCES, KIT_PLAIN),
     KIT_CLAIM(sections_cover_every_heap, SGC_NEED_REFERENCES, 0),
     KIT_CLAIM(sections_threads_come_and_go, 0, 0),
+    KIT_CLAIM(sections_too_long_are_named, 0, KIT_PLAIN),
     KIT_CLAIM(sections_collecting_inside_panics, 0, KIT_PLAIN),
     KIT_CLAIM(sections_leaving_without_entering_panics, 0, KIT_PLAIN),
     {0},
