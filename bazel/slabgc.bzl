@@ -38,6 +38,10 @@ A program, tools/wordgraph/BUILD.bazel (links core, sees include/slabgc alone):
     load("//bazel:slabgc.bzl", "sgc_program")
 
     sgc_program(name = "wordgraph", data = ["//plugins/rcu:rcu.so"])
+
+Each layer, plug-in library and plug-in has a second form, built with SGC_TEST_HOOKS (include/slabgc/testpoint.h) for the
+tests that need it, and for nothing else: //core/heap:heap_hooked, //plugins/counting:counting_hooked,
+//plugins/rcu:hooked/rcu.so. A test links one form or the other.
 """
 
 LAYERS = ["base", "os", "stats", "slab", "cache", "heap", "runtime"]
@@ -51,7 +55,27 @@ _INNER_TESTS = [
     "//tests/support:__pkg__",
 ]
 
+# Tests that link the form of core with points and mutants.
+_HOOKED_TESTS = ["//tests/conformance:__pkg__"]
+
 _HEADERS = "//include/slabgc:headers"
+
+# What the second form of a target has: only tests depend on it, and `bazel build //...` leaves it out.
+_HOOKED = {
+    "local_defines": ["SGC_TEST_HOOKS"],
+    "tags": ["manual"],
+    "testonly": True,
+}
+
+def _hooked(label):
+    """The second form of a target of ours."""
+    package, _, name = label.partition(":")
+    return "%s:%s_hooked" % (package, name or package.split("/")[-1])
+
+def _with_hooks(kwargs):
+    hooked = dict(kwargs)
+    hooked.update(_HOOKED)
+    return hooked
 
 SGC_COPTS = [
     "-std=c11",
@@ -122,6 +146,12 @@ def sgc_core_library(layer, deps = [], **kwargs):
                      _INNER_TESTS,
         **kwargs
     )
+    sgc_library(
+        name = layer + "_hooked",
+        deps = [_hooked(lower) for lower in _layer_targets(LAYERS[:number])] + deps,
+        visibility = ["//core/%s:__pkg__" % above for above in LAYERS[number + 1:]] + _HOOKED_TESTS,
+        **_with_hooks(kwargs)
+    )
 
 def sgc_plugin_library(name, **kwargs):
     """Code that several plug-ins link; sees include/slabgc alone, visible to plug-ins and tests.
@@ -133,6 +163,25 @@ def sgc_plugin_library(name, **kwargs):
     sgc_library(
         name = name,
         visibility = ["//plugins:__subpackages__", "//tests:__subpackages__"],
+        **kwargs
+    )
+    sgc_library(
+        name = name + "_hooked",
+        visibility = ["//plugins:__subpackages__"],
+        **_with_hooks(kwargs)
+    )
+
+def _plugin_binary(name, srcs, deps, **kwargs):
+    native.cc_binary(
+        name = name,
+        srcs = native.glob(["*.c", "*.h"], exclude = ["*_test.c"]) if srcs == None else srcs,
+        copts = SGC_COPTS,
+        linkopts = SGC_LINKOPTS + select({
+            "//bazel:sanitizer": [],
+            "//conditions:default": ["-Wl,-z,defs"],
+        }),
+        linkshared = True,
+        deps = [_HEADERS] + deps,
         **kwargs
     )
 
@@ -149,19 +198,20 @@ def sgc_plugin(name, srcs = None, deps = [], tags = [], **kwargs):
     for dep in deps:
         if dep.startswith("//core"):
             fail("plug-in '%s' depends on %s: a plug-in reaches core only through struct sgc_host" % (name, dep))
-    native.cc_binary(
+    _plugin_binary(
         name = name + ".so",
-        srcs = native.glob(["*.c", "*.h"], exclude = ["*_test.c"]) if srcs == None else srcs,
-        copts = SGC_COPTS,
-        linkopts = SGC_LINKOPTS + select({
-            "//bazel:sanitizer": [],
-            "//conditions:default": ["-Wl,-z,defs"],
-        }),
-        linkshared = True,
+        srcs = srcs,
+        deps = deps,
         tags = tags,
         visibility = ["//visibility:public"],
-        deps = [_HEADERS] + deps,
         **kwargs
+    )
+    _plugin_binary(
+        name = "hooked/" + name + ".so",
+        srcs = srcs,
+        deps = [_hooked(dep) for dep in deps],
+        visibility = _HOOKED_TESTS,
+        **_with_hooks(kwargs)
     )
     native.filegroup(
         name = name,
