@@ -40,7 +40,6 @@ struct sgc_front {
     uint8_t torn;                 /* left behind by a fork, not yet put in order (class lock; fork.c) */
     uint64_t n_taken, n_returned; /* slots from slabs to the window, and back to slabs: live = sum(taken) - sum(n) -
                                      sum(returned); single writer, relaxed */
-    uint64_t polled;              /* n_taken when the pacer last looked */
     uint64_t reserved_until;      /* slabs are kept until so many were handed out (sgc_front_reserve) */
     struct sgc_list link;         /* class->fronts or class->idle_fronts (class lock) */
     struct sgc_thread *thread;
@@ -69,7 +68,6 @@ struct sgc_class {
     uint32_t n_empty, n_slabs;                /* n_slabs: read by others, relaxed */
     uint32_t n_torn;                          /* fronts of threads that a fork left behind (fork.c) */
     uint32_t inexact;                         /* their counters may be off by a window: set right at the next flush */
-    uint64_t large_slab_bytes;                /* large class: memory of its runs */
     uint64_t large_live_bytes;                /* large class: object bytes of its live objects */
     uint64_t n_large_taken, n_large_returned; /* atomic */
     uint64_t n_returned;                      /* slots given back by threads without a front; atomic */
@@ -95,7 +93,6 @@ struct sgc_cache {
     struct sgc_heap *heap; /* opaque here */
     void *strategy;        /* heap layer: what dispatches decrements and stores */
     struct sgc_budget *budget;
-    uint32_t n_classes; /* classes[0] serves a fixed-size type, and a variable-size one without tail; never NULL */
     uint32_t first_size_class; /* variable: classes[i] is size class first_size_class + i; made on first use, atomic */
     struct sgc_class *classes[SGC_CLASSES_PER_CACHE];
     struct sgc_class *large;   /* created on first use; atomic; the same as classes[0] where every object is large */

@@ -99,33 +99,23 @@ struct word_mask {
     uint64_t mask;
 };
 
-static uint64_t lowest_bits(uint64_t bits, unsigned n)
-{
-    uint64_t rest = bits;
-    while (n-- > 0)
-        rest &= rest - 1;
-    return bits & ~rest;
-}
-
 /* Writes the first n free slots of the slab, which has as many, below `end`, so that the lowest address is nearest to
  * it; their bits go to taken. Returns the number of words. */
 static unsigned slab_read_free(struct sgc_slab *slab, void **end, unsigned n, struct word_mask taken[SGC_SLAB_WORDS])
 {
     const uint64_t *words = sgc_slab_words(slab, SGC_KIND_FREE);
+    void **const begin = end - n;
     unsigned n_words = 0;
-    for (uint64_t left_words = slab->free_words; n > 0; left_words &= left_words - 1) {
+    for (uint64_t left_words = slab->free_words; end > begin; left_words &= left_words - 1) {
         const unsigned word = sgc_ctz64(left_words);
-        uint64_t bits = words[word];
-        unsigned here = sgc_popcount64(bits);
-        if (here > n) {
-            bits = lowest_bits(bits, n);
-            here = n;
-        }
-        n -= here;
-        taken[n_words++] = (struct word_mask){word, bits};
-        char *start = slab_object(slab, word, 0);
-        for (uint64_t left = bits; left; left &= left - 1)
+        const uint64_t bits = words[word];
+        char *const start = slab_object(slab, word, 0);
+        uint64_t left = bits;
+        do {
             *--end = start + ((size_t)sgc_ctz64(left) << SGC_GRANULE_SHIFT);
+            left &= left - 1;
+        } while (left && end > begin);
+        taken[n_words++] = (struct word_mask){word, bits & ~left};
     }
     return n_words;
 }
@@ -236,52 +226,76 @@ int sgc_front_reserve(struct sgc_class *class_, size_t n)
 
 /* ---- from the window, or past it, to slabs ---- */
 
-/* The slab is the front's. True: no slot of it is live any more; the caller retires it once no slot of it is in the
- * window. */
-static bool local_free(struct sgc_front *front, struct sgc_slab *slab, unsigned word, uint64_t mask)
+/* Slots of one bitmap word. */
+struct slot_group {
+    struct sgc_slab *slab;
+    size_t word; /* of the whole arena */
+    uint64_t mask;
+    unsigned n;
+};
+
+/* The first of n slots and those behind it that lie in the same word. One that is there twice was freed twice. */
+static inline struct slot_group slots_group(void *const *slots, unsigned n)
 {
-    uint64_t *free_words = sgc_slab_words(slab, SGC_KIND_FREE);
-    const uint64_t taken = free_words[word] | word_load(sgc_slab_words(slab, SGC_KIND_REMOTE) + word);
-    if (sgc_unlikely(taken & mask))
-        sgc_panic_double_free(slab, word, taken & mask);
-    sgc_asan_poison_mask(slab, word, mask);
-    slab_add_free(slab, free_words, word, mask);
-    slab->n_free += sgc_popcount64(mask);
-    if (slab->listed == SLAB_FULL)
+    const uintptr_t base = sgc_arena.base;
+    size_t granule = ((uintptr_t)slots[0] - base) >> SGC_GRANULE_SHIFT;
+    struct slot_group group = {&sgc_arena.slabs[granule / SGC_SLAB_GRANULES], granule / 64, 0, 0};
+    do {
+        const uint64_t bit = UINT64_C(1) << (granule % 64);
+        if (sgc_unlikely(group.mask & bit))
+            sgc_panic_double_free(group.slab, group.word % SGC_SLAB_WORDS, bit);
+        group.mask |= bit;
+        if (++group.n == n)
+            break;
+        granule = ((uintptr_t)slots[group.n] - base) >> SGC_GRANULE_SHIFT;
+    } while (granule / 64 == group.word);
+    return group;
+}
+
+/* The group's slab is the front's. True: no slot of it is live any more; the caller retires it once no slot of it is in
+ * the window. */
+static inline bool local_free(struct sgc_front *front, const struct slot_group *group)
+{
+    struct sgc_slab *slab = group->slab;
+    uint64_t *free_word = &sgc_arena.bit_words[SGC_KIND_FREE][group->word];
+    const uint64_t old = *free_word;
+    const uint64_t taken = old | word_load(&sgc_arena.bit_words[SGC_KIND_REMOTE][group->word]);
+    if (sgc_unlikely(taken & group->mask))
+        sgc_panic_double_free(slab, group->word % SGC_SLAB_WORDS, taken & group->mask);
+    sgc_asan_poison_mask(slab, group->word % SGC_SLAB_WORDS, group->mask);
+    word_store(free_word, old | group->mask);
+    slab->free_words |= UINT64_C(1) << (group->word % SGC_SLAB_WORDS);
+    slab->n_free += group->n;
+    if (sgc_unlikely(slab->listed == SLAB_FULL))
         sgc_slab_list(slab, front);
-    return slab->n_free == slab->n_slots && slab->listed == SLAB_PARTIAL && slab->n_owed == 0;
+    return sgc_unlikely(slab->n_free == slab->n_slots) && slab->listed == SLAB_PARTIAL && slab->n_owed == 0;
 }
 
 void sgc_front_free_mask(struct sgc_front *front, struct sgc_slab *slab, unsigned word, uint64_t mask)
 {
     struct sgc_class *class_ = slab->class_; /* the slab may be gone when its last slots are free */
+    const struct slot_group group = {slab, sgc_slab_number(slab) * SGC_SLAB_WORDS + word, mask, mask_count(mask)};
     if (front && slab_owner(slab) == front) {
-        if (local_free(front, slab, word, mask))
+        if (local_free(front, &group))
             sgc_depot_retire(front, slab);
     } else {
         sgc_remote_free(slab, word, mask);
     }
     if (front)
-        counter_add(&front->n_returned, sgc_popcount64(mask));
+        counter_add(&front->n_returned, group.n);
     else
-        __atomic_fetch_add(&class_->n_returned, sgc_popcount64(mask), __ATOMIC_RELAXED);
+        __atomic_fetch_add(&class_->n_returned, group.n, __ATOMIC_RELAXED);
 }
 
 /* Slots of other owners' slabs, neighbours of one word together. */
-static void flush_away(struct sgc_front *front)
+static SGC_NOINLINE void flush_away(struct sgc_front *front)
 {
     for (unsigned i = 0; i < front->n_away;) {
-        void *first = front->away[i];
-        struct sgc_slab *slab = sgc_slab_of(first);
-        const uintptr_t key = (uintptr_t)first >> (SGC_GRANULE_SHIFT + 6);
-        uint64_t mask = 0;
-        for (; i < front->n_away && (uintptr_t)front->away[i] >> (SGC_GRANULE_SHIFT + 6) == key; i++) {
-            mask |= UINT64_C(1) << (sgc_slab_granule(front->away[i]) % 64);
-            __atomic_store_n(&front->away[i], NULL,
-                             __ATOMIC_RELAXED); /* for fork.c: not here any more before it may be elsewhere */
-        }
-        __atomic_signal_fence(__ATOMIC_SEQ_CST);
-        sgc_remote_free(slab, sgc_slab_granule(first) / 64, mask);
+        const struct slot_group group = slots_group(front->away + i, front->n_away - i);
+        memset(front->away + i, 0, group.n * sizeof(front->away[0]));
+        __atomic_signal_fence(__ATOMIC_SEQ_CST); /* for fork.c: not here any more before it may be elsewhere */
+        sgc_remote_free(group.slab, group.word % SGC_SLAB_WORDS, group.mask);
+        i += group.n;
     }
     front->n_away = 0;
 }
@@ -291,26 +305,22 @@ void sgc_front_flush(struct sgc_front *front, unsigned n)
     struct sgc_slab *whole[SGC_WINDOW_SLOTS];
     unsigned n_whole = 0, n_away = 0;
     for (unsigned i = 0; i < n;) {
-        struct sgc_slab *slab = sgc_slab_of(front->slots[i]);
-        if (slab_owner(slab) != front) {
-            front->away[n_away++] = front->slots[i++];
-            continue;
+        const struct slot_group group = slots_group(front->slots + i, n - i);
+        if (sgc_unlikely(slab_owner(group.slab) != front)) {
+            memcpy(front->away + n_away, front->slots + i, group.n * sizeof(front->slots[0]));
+            n_away += group.n;
+        } else if (local_free(front, &group)) {
+            whole[n_whole++] = group.slab;
         }
-        const uintptr_t key = (uintptr_t)front->slots[i] >> (SGC_GRANULE_SHIFT + 6);
-        const unsigned word = sgc_slab_granule(front->slots[i]) / 64;
-        uint64_t mask = 0;
-        for (; i < n && (uintptr_t)front->slots[i] >> (SGC_GRANULE_SHIFT + 6) == key; i++)
-            mask |= UINT64_C(1) << (sgc_slab_granule(front->slots[i]) % 64);
-        if (local_free(front, slab, word, mask))
-            whole[n_whole++] = slab;
+        i += group.n;
     }
     front->n_away = n_away;
-    __atomic_signal_fence(
-        __ATOMIC_SEQ_CST); /* for fork.c: a slot is in the window, in `away` or in its slab at every instruction */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* for fork.c: each slot is in the window, in `away` or in its slab */
     memmove(front->slots, front->slots + n, (front->n - n) * sizeof(front->slots[0]));
     window_grow(front, -(int)n);
     counter_add(&front->n_returned, n);
-    flush_away(front);
+    if (sgc_unlikely(n_away))
+        flush_away(front);
     for (unsigned i = 0; i < n_whole; i++)
         sgc_depot_retire(front, whole[i]);
 }

@@ -63,6 +63,10 @@ static inline void slab_set_owner(struct sgc_slab *slab, struct sgc_front *front
 {
     __atomic_store_n(&slab->owner, front, __ATOMIC_RELEASE);
 }
+static inline unsigned mask_count(uint64_t mask) /* most masks have one bit, and counting may be a call */
+{
+    return mask & (mask - 1) ? sgc_popcount64(mask) : 1;
+}
 static inline unsigned min_u32(unsigned a, unsigned b)
 {
     return a < b ? a : b;

@@ -39,7 +39,6 @@ static int cache_make_first_class(struct sgc_cache *cache)
     if (!class_)
         return -errno;
     cache->classes[0] = class_;
-    cache->n_classes = 1;
     cache->first_index = class_->index;
     cache->fast_class = &sgc_class_none;
     if (!cache->variable && !cache->debug && class_->slot_bytes) {

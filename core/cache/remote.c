@@ -81,7 +81,7 @@ bool sgc_remote_announce(struct sgc_slab *slab, unsigned word, uint64_t mask)
 {
     struct sgc_class *class_ = slab->class_;
     const uint32_t n_slots = slab->n_slots;
-    const uint32_t n = sgc_popcount64(mask);
+    const uint32_t n = mask_count(mask);
     if (sgc_unlikely(word_load(sgc_slab_words(slab, SGC_KIND_FREE) + word) &
                      mask)) /* before F1: afterwards the owner may set them */
         sgc_panic_double_free(slab, word, word_load(sgc_slab_words(slab, SGC_KIND_FREE) + word) & mask);
@@ -121,7 +121,7 @@ static bool slab_take_over(struct sgc_slab *slab, struct sgc_front *front)
                 continue;
             const uint64_t bits = __atomic_exchange_n(&remote_words[i], 0, __ATOMIC_ACQ_REL); /* pairs with F1 */
             slab_add_free(slab, free_words, i, bits);
-            n_moved += sgc_popcount64(bits);
+            n_moved += mask_count(bits);
         }
         owed += (int32_t)n_moved;
         slab->n_free += n_moved;

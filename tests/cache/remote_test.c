@@ -228,6 +228,41 @@ START_TEST(a_thief_leaves_a_slab_that_somebody_is_still_freeing_into)
 }
 END_TEST
 
+START_TEST(a_thief_leaves_a_slab_with_a_debt_from_an_earlier_round)
+{
+    void *objects[PER_SLAB];
+    struct sgc_slab *slab = full_slab(objects);
+    struct slab_surplus surplus = {NULL};
+    free_step_1(objects[0]); /* this thread stops here ... */
+    sgc_remote_free(slab, word_of(objects[1]), bit_of(objects[1]));
+    my_front()->n_returned++;
+    sgc_front_drain(my_front());
+    ck_assert_int_eq(slab->n_owed, 1);
+    while (slab->n_free) /* ... and both slots are handed out again */
+        ck_assert_ptr_nonnull(sgc_cache_alloc(cache));
+    sgc_cache_flush(cache); /* but one may be in the window */
+    while (slab->n_free)
+        ck_assert_ptr_nonnull(sgc_cache_alloc(cache));
+    while (my_front()->n)
+        ck_assert_ptr_nonnull(sgc_cache_alloc(cache));
+    ck_assert_uint_eq(slab->listed, SLAB_FULL);
+    for (size_t i = 0; i < PER_SLAB; i++)
+        sgc_remote_free(slab, word_of(objects[i]), bit_of(objects[i]));
+    my_front()->n_returned += PER_SLAB;
+    ck_assert_uint_eq(slab->n_notes, PER_SLAB);
+    sgc_class_lock(cache->classes[0]);
+    sgc_remote_steal_locked(cache->classes[0], my_front(), &surplus);
+    sgc_class_unlock(cache->classes[0]);
+    ck_assert_ptr_eq(slab->owner, my_front()); /* the thread that stopped will still announce */
+    free_steps_2_and_3(slab);
+    sgc_class_lock(cache->classes[0]);
+    sgc_remote_steal_locked(cache->classes[0], my_front(), &surplus);
+    sgc_class_unlock(cache->classes[0]);
+    ck_assert_ptr_null(slab->owner);
+    sgc_depot_release(&surplus);
+}
+END_TEST
+
 START_TEST(an_announcement_during_the_take_over_is_not_lost)
 {
     void *objects[PER_SLAB];
@@ -478,6 +513,7 @@ int main(void)
     tcase_add_test(tcase, a_thread_in_need_takes_whole_slabs_of_one_that_does_not_look);
     tcase_add_test(tcase, a_slab_stays_while_a_thread_is_between_its_bit_and_its_announcement);
     tcase_add_test(tcase, a_thief_leaves_a_slab_that_somebody_is_still_freeing_into);
+    tcase_add_test(tcase, a_thief_leaves_a_slab_with_a_debt_from_an_earlier_round);
     tcase_add_test(tcase, an_announcement_during_the_take_over_is_not_lost);
     tcase_add_test(tcase, a_slab_pushed_on_its_former_owners_stack_is_passed_on);
     tcase_add_test(tcase, a_double_remote_free_panics);
