@@ -22,13 +22,13 @@
 static size_t region_purge(struct sgc_region *region)
 {
     const size_t number = (size_t)(region - sgc_regions.table);
-    uint32_t todo = region->free_mask & region->dirty_mask;
+    uint32_t left = region->free_mask & region->dirty_mask;
     size_t purged = 0;
-    while (todo) {
-        const unsigned first = sgc_ctz64(todo);
-        const unsigned n = sgc_ctz64(~((uint64_t)todo >> first));
+    while (left) {
+        const unsigned first = sgc_ctz64(left);
+        const unsigned n = sgc_ctz64(~((uint64_t)left >> first));
         const uint32_t mask = region_mask(first, n);
-        todo &= ~mask;
+        left &= ~mask;
         if (sgc_os_discard(sgc_slab_start(region_slab(number, first)), n * SGC_SLAB_BYTES) < 0)
             continue; /* refused: it stays dirty and resident */
         region->dirty_mask &= ~mask;
