@@ -204,7 +204,8 @@ void mutation_run(const struct mutation *mutation, const char *strategy, bool mu
 {
     struct sgc_error error = {0};
     const struct sgc_heap_options options = {.needs = SGC_NEED_REFERENCES | SGC_NEED_WEAK, .strategy = strategy};
-    struct kit kit = {.strategy = strategy, .transcript = stdout};
+    struct kit kit = {.strategy = strategy, .transcript = fopen("/dev/null", "w")};
+    KIT_CHECK(kit.transcript != NULL);
     alarm(TIMEOUT_S);
     mutant_on = mutated ? mutation->mutant : NULL;
     kit.heap = sgc_heap_open("kit", &options, &error);
