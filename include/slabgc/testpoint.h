@@ -1,6 +1,7 @@
 /* testpoint.h - places in core and plug-ins where a test may hold a thread, and steps that it may leave out.
- * For tests alone: a build without SGC_TEST_HOOKS has neither, and its code is the same as if they were not written. A plug-in needs no
- * symbol of core for them: both functions are weak references, which the test program defines and exports. */
+ * For tests alone: a build without SGC_TEST_HOOKS has neither, and its code is the same as if they were not written. A
+ * plug-in needs no symbol of core for them: both functions are weak references, which the test program defines and
+ * exports. */
 #ifndef SLABGC_TESTPOINT_H
 #define SLABGC_TESTPOINT_H
 

@@ -168,9 +168,8 @@ static void node_reset(void *object)
 }
 
 /* Acyclic: else a slot may stay with the cycle collector's candidates for a while after its object's end. */
-static const struct sgc_type node_type =
-    SGC_TYPE(struct kit_node, SGC_REFS(struct kit_node, left, right, any), .flags = SGC_TYPE_ACYCLIC, .ctor = node_ctor,
-             .reset = node_reset);
+static const struct sgc_type node_type = SGC_TYPE(struct kit_node, SGC_REFS(struct kit_node, left, right, any),
+                                                  .flags = SGC_TYPE_ACYCLIC, .ctor = node_ctor, .reset = node_reset);
 
 bool mutation_died(uint64_t label)
 {

@@ -1,4 +1,4 @@
-/* mutations_grace.c - grace periods: what a section may still read is not reclaimed, whoever let go of it, and whenever.
+/* mutations_grace.c - grace periods: what a section may still read is not reclaimed, whoever let go of it and whenever.
  * Reclaiming is the grace-period thread's, which takes no steps: cases wait until it has either reclaimed the object or
  * come to wait for the section (it begins a grace period only when there is something left to wait for). */
 #include "tests/conformance/mutations.h"
