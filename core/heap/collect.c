@@ -140,6 +140,7 @@ static void collect_and_resume(struct sgc_stop *stop, struct sgc_heap *heap, enu
     collect_account(heap, kind, reason, stop, pause_ns); /* under lock STOP still: one writer of stats */
     sgc_finalizer_wake(heap);
     sgc_stop_unlock();
+    sgc_region_decay(); /* collections are the clock by which unused memory goes back */
 }
 
 void sgc_collect(struct sgc_heap *heap, enum sgc_collect_kind kind, enum sgc_reason reason)
