@@ -18,7 +18,7 @@ static size_t table_bytes(size_t n_slots)
 
 static size_t table_home(const struct sgc_candidate_table *table, const void *object)
 {
-    return (size_t)sgc_hash_pointer(object) & (table->n_slots - 1);
+    return sgc_hash_pointer(object, table->n_slots);
 }
 
 /* The object's slot, or NULL. */

@@ -16,7 +16,7 @@ static uint32_t map_slots(uint32_t n_room)
 
 static uint32_t map_home(const struct sgc_node_map *map, const void *object)
 {
-    return (uint32_t)sgc_hash_pointer(object) & (map_slots(map->n_room) - 1);
+    return (uint32_t)sgc_hash_pointer(object, map_slots(map->n_room));
 }
 
 /* The slot that leads to the object, or the empty one where it would go. */

@@ -1,6 +1,7 @@
 /* params.h - the parameters that both counting strategies have, in the order of struct sgc_counting_limits.
- * Defaults: 4096 candidates of 2048 objects bound a minor collection's visits at 8 M, and cost 64 KiB of set a thread; the quarter is CPython's; pacing by bytes is
- * the backstop for dead cycles of few, large objects. */
+ * Defaults: 4096 candidates ask for a collection of some milliseconds at the most, and cost a thread 64 KiB of set. Looking at old candidates when they are
+ * half of what the last look visited keeps those looks within a small multiple of what the program allocates. Pacing by bytes is the backstop for dead cycles of
+ * few, large objects. */
 #ifndef SLABGC_PLUGINS_COUNTING_PARAMS_H
 #define SLABGC_PLUGINS_COUNTING_PARAMS_H
 
@@ -16,7 +17,7 @@
         "Young candidates of one thread that ask for a minor collection."), \
     SGC_COUNTING_PARAM_("old_candidate_threshold", SGC_PARAM_COUNT, 1, SGC_COUNTING_MANY_, 4096, \
         "Old candidates that make a minor collection look at all of them."), \
-    SGC_COUNTING_PARAM_("old_growth", SGC_PARAM_PERCENT, 0, 10000, 25, \
+    SGC_COUNTING_PARAM_("old_growth", SGC_PARAM_PERCENT, 0, 10000, 50, \
         "Old candidates wait until they are this share of the objects that the last look at them visited."), \
     SGC_COUNTING_PARAM_("visit_budget", SGC_PARAM_COUNT, 1, SGC_COUNTING_MANY_, 2048, \
         "Objects that a minor collection visits for one candidate before it calls it old."), \
