@@ -192,6 +192,15 @@ static void probe_note(unsigned *counter)
     __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
+/* Switches of several threads open at once. */
+static void probe_note_params(const uint64_t *params)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&lock);
+    memcpy(probe.last_params, params, sizeof(probe.last_params));
+    pthread_mutex_unlock(&lock);
+}
+
 static int probe_open(const struct sgc_host *host, struct sgc_heap *heap, const uint64_t *params, void **out,
                       struct sgc_error *error)
 {
@@ -200,7 +209,7 @@ static int probe_open(const struct sgc_host *host, struct sgc_heap *heap, const 
     if (!self)
         return host->fail(error, -ENOMEM, "probe: no memory");
     *self = (struct probe_self){host, heap};
-    memcpy(probe.last_params, params, sizeof(probe.last_params));
+    probe_note_params(params);
     host->set_pace(heap, &probe.pace);
     if (probe.open_error) {
         host->free(self, sizeof(*self));
@@ -214,13 +223,13 @@ static void probe_configure(void *self, const uint64_t *params)
 {
     (void)self;
     probe_note(&probe.n_configure);
-    memcpy(probe.last_params, params, sizeof(probe.last_params));
+    probe_note_params(params);
 }
 
 static void probe_close(void *self)
 {
     probe_note(&probe.n_close);
-    probe.last_closed = self;
+    __atomic_store_n(&probe.last_closed, self, __ATOMIC_RELAXED);
     ((struct probe_self *)self)->host->free(self, sizeof(struct probe_self));
 }
 
