@@ -22,49 +22,65 @@ void sgc_counting_decrement_stopped(struct sgc_counting *counting, void *object)
 
 struct recovery {
     struct sgc_counting *counting;
-    bool candidates, lost_again;
+    bool all;      /* every object that may be part of a cycle becomes a candidate */
+    bool refused;  /* a candidate found no place */
     size_t n;
     void *at_zero[RECOVER_BATCH];
 };
+
+/* Buried, and in no set whose owner would reclaim it. */
+static void recover_dead(struct sgc_counting *counting, void *object)
+{
+    if (!(sgc_counting_state(counting, object) & SGC_COUNTING_BURIED) || sgc_candidate_set_has(&counting->young, object) ||
+        sgc_candidate_set_has(&counting->old, object))
+        return;
+    counting->postponed_bytes -= counting->host->size_of(object);
+    counting->host->reclaim(counting->heap, &object, 1);
+    counting->n_died++;
+}
+
+static void recover_candidate(struct recovery *recovery, void *object, uint8_t *state)
+{
+    struct sgc_counting *counting = recovery->counting;
+    if (!(*state & SGC_COUNTING_CANDIDATE) && (!recovery->all || sgc_counting_is_acyclic(counting, object)))
+        return;
+    *state |= SGC_COUNTING_CANDIDATE;
+    if (!sgc_candidate_set_has(&counting->old, object) && !sgc_candidate_set_add(counting->host, &counting->young, object))
+        recovery->refused = true;
+}
 
 static void recover_visit(void *arg, void *object)
 {
     struct recovery *recovery = arg;
     struct sgc_counting *counting = recovery->counting;
     const uint8_t count = *sgc_count_byte(&counting->host->counts, object);
-    uint8_t *state_byte = sgc_state_byte(&counting->host->counts, object);
-    const uint8_t state = *state_byte &= (uint8_t)~counting->pinned_state; /* after drain nothing pins it */
-    if (count == SGC_COUNT_DEAD) {
-        if ((state & SGC_COUNTING_BURIED) && !sgc_candidate_set_has(&counting->young, object) && !sgc_candidate_set_has(&counting->old, object)) {
-            counting->postponed_bytes -= counting->host->size_of(object);
-            counting->host->reclaim(counting->heap, &object, 1);
-            counting->n_died++;
-        }
-    } else if (count == 0) {
-        if (recovery->n < RECOVER_BATCH)
-            recovery->at_zero[recovery->n++] = object;
-    } else if (recovery->candidates && (state & SGC_COUNTING_CANDIDATE) && !sgc_candidate_set_has(&counting->old, object)) {
-        if (!sgc_candidate_set_add(counting->host, &counting->young, object))
-            recovery->lost_again = true;
-    }
+    uint8_t *state = sgc_state_byte(&counting->host->counts, object);
+    *state &= (uint8_t)~counting->pinned_state; /* after drain nothing pins it */
+    if (count == SGC_COUNT_DEAD)
+        recover_dead(counting, object);
+    else if (count != 0)
+        recover_candidate(recovery, object, state);
+    else if (recovery->n < RECOVER_BATCH)
+        recovery->at_zero[recovery->n++] = object;
 }
 
 /* A batch at a time and so in bounded memory: each round ends what it found, at the least, even if the OS refuses all else. */
 static void counting_recover(struct sgc_counting *counting)
 {
-    struct recovery recovery = {.counting = counting, .candidates = counting->lost};
-    if (!counting->lost && !counting->pending)
+    struct recovery recovery = {.counting = counting, .all = counting->unknown};
+    if (!counting->lost && !counting->pending && !counting->unknown)
         return;
     do {
         recovery.n = 0;
-        recovery.lost_again = false;
+        recovery.refused = false;
         counting->pending = false;
         counting->host->walk(counting->heap, recover_visit, &recovery);
         for (size_t i = 0; i < recovery.n; i++)
             sgc_cascade_add(counting, &counting->cascade, recovery.at_zero[i]);
         sgc_cascade_run(counting, &counting->cascade, UINT64_MAX);
     } while (recovery.n > 0);
-    counting->lost = recovery.lost_again;
+    counting->lost = recovery.refused;
+    counting->unknown = recovery.all && recovery.refused;
 }
 
 /* ---- collections */

@@ -53,7 +53,12 @@ void sgc_counting_quiesce(struct sgc_counting *counting)
     sgc_cascade_fini(counting->host, &counting->cascade);
     counting->old_limit = 0;
     counting->postponed_bytes = 0;
-    counting->lost = counting->pending = false;
+    counting->lost = counting->pending = counting->unknown = false;
+}
+
+void sgc_counting_adopt(struct sgc_counting *counting)
+{
+    counting->unknown = true;
 }
 
 void sgc_counting_close(struct sgc_counting *counting)

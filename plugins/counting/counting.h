@@ -53,6 +53,7 @@ struct sgc_counting {
     uint64_t postponed_bytes; /* atomic: of buried objects whose slots wait for the owner of a candidate set */
     bool lost;             /* atomic: a candidate is in no set */
     bool pending;          /* atomic: an object with count 0 waits on no list */
+    bool unknown;          /* the heap was taken over: the next full collection looks at every object that may be part of a cycle; stopper */
 
     /* Collections; stopper. */
     bool stopped;
@@ -67,6 +68,8 @@ void sgc_counting_configure(struct sgc_counting *counting, const uint64_t *param
 void sgc_counting_close(struct sgc_counting *counting);
 /* Forgets candidates: at a stop, right after a full collection, when every cell is detached. */
 void sgc_counting_quiesce(struct sgc_counting *counting);
+/* Takes a heap over. Its last full collection may have been refused memory, so that dead cycles are left which nobody knows as candidates any more. */
+void sgc_counting_adopt(struct sgc_counting *counting);
 struct sgc_counting_cell *sgc_counting_cell_slow(struct sgc_counting *counting, void **cell);
 
 /* The calling thread's cell; NULL: the OS refused memory for it. In a section. */

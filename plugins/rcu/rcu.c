@@ -53,6 +53,14 @@ static void rcu_quiesce(void *self)
     rcu->cell = NULL;
 }
 
+static int rcu_adopt(void *self, struct sgc_error *error)
+{
+    struct sgc_rcu *rcu = self;
+    (void)error;
+    sgc_counting_adopt(&rcu->counting);
+    return 0;
+}
+
 static void rcu_close(void *self)
 {
     struct sgc_rcu *rcu = self;
@@ -152,7 +160,7 @@ static const struct sgc_strategy_ops rcu_ops = {
     .grace_elapsed = sgc_rcu_grace_elapsed,
     .thread_detach = rcu_thread_detach,
     .quiesce = rcu_quiesce,
-    .adopt = sgc_op_adopt_nothing, /* right counts, no candidate, nothing retired: all there is to a heap whose live set is exact */
+    .adopt = rcu_adopt,
     .verify = rcu_verify,
 };
 

@@ -101,6 +101,13 @@ static void refcount_quiesce(void *self)
     sgc_counting_quiesce(self);
 }
 
+static int refcount_adopt(void *self, struct sgc_error *error)
+{
+    (void)error;
+    sgc_counting_adopt(self);
+    return 0;
+}
+
 static int refcount_verify(void *self, struct sgc_error *error)
 {
     return sgc_counting_verify(self, 0, error);
@@ -124,7 +131,7 @@ static const struct sgc_strategy_ops refcount_ops = {
     .grace_elapsed = sgc_op_grace_elapsed_never,
     .thread_detach = refcount_thread_detach,
     .quiesce = refcount_quiesce,
-    .adopt = sgc_op_adopt_nothing, /* right counts and no candidate: all there is to a heap whose live set is exact */
+    .adopt = refcount_adopt,
     .verify = refcount_verify,
 };
 
