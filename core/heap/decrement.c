@@ -13,13 +13,26 @@
 #include "core/os/meta.h"
 #include <string.h>
 
+/* A call at rest is no liburcu section, but a strategy whose readers take no lock counts on one: until it has put a
+ * retired object where its grace period finds it, no grace period that began meanwhile may end. */
+static SGC_NOINLINE void decrement_in_read_side(struct sgc_heap *heap, void *object)
+{
+    urcu_bp_read_lock();
+    heap->ops->decrement(heap->self, object);
+    SGC_TSAN_RELEASE(&sgc_tsan_rest);
+    urcu_bp_read_unlock();
+}
+
 void sgc_decrement_now(void *object)
 {
     struct sgc_cache *cache = sgc_object_cache(object);
+    struct sgc_heap *heap = cache->heap;
     if (sgc_unlikely(cache->managed_manual))
         sgc_strategy_none.ops->decrement(NULL, object);
+    else if (sgc_context_.depth == 0 && (heap->plugin->capabilities & SGC_NEED_CONCURRENT_READERS))
+        decrement_in_read_side(heap, object);
     else
-        cache->heap->ops->decrement(cache->heap->self, object);
+        heap->ops->decrement(heap->self, object);
 }
 
 static SGC_COLD void decrement_without_memory(void *object)
