@@ -11,9 +11,9 @@ extern "C" {
 
 /* A new object with one hold, zeroed or constructed. At rest it may collect first and reclaims before it gives up; in a section it never collects: the heap
  * overdraws up to its hard limit. NULL with errno ENOMEM. */
-SGC_API void *sgc_new(struct sgc_cache *cache) __attribute__((malloc, warn_unused_result));
+SGC_API void *sgc_new(struct sgc_cache *cache) __attribute__((warn_unused_result));
 /* The same for a variable-size type, with n elements of tail (n = 0 is fine). EOVERFLOW when the size does not fit. */
-SGC_API void *sgc_new_n(struct sgc_cache *cache, size_t n) __attribute__((malloc, warn_unused_result));
+SGC_API void *sgc_new_n(struct sgc_cache *cache, size_t n) __attribute__((warn_unused_result));
 /* Makes the calling thread's next n sgc_new of this cache in its next section sure. Fixed-size types. 0, or -ENOMEM. At rest; may collect. */
 SGC_API int sgc_reserve(struct sgc_cache *cache, size_t n);
 

@@ -1,5 +1,5 @@
-/* program_test.c - refcount and rcu in programs: large graphs, rings, pruning, finalizers, ephemerons, threads, switching.
- * Each test runs on both. */
+/* program_test.c - refcount and rcu in programs: large graphs, rings, pruning, finalizers, ephemerons, threads,
+ * switching. Each test runs on both. */
 #include "tests/support/expect.h"
 #include "tests/support/strategies.h"
 #include <slabgc/slabgc.h>
@@ -31,12 +31,14 @@ struct acyclic {
     struct acyclic *next, *other;
     uint64_t value;
 };
-static const struct sgc_type acyclic_type = SGC_TYPE(struct acyclic, SGC_REFS(struct acyclic, next, other), .flags = SGC_TYPE_ACYCLIC);
+static const struct sgc_type acyclic_type =
+    SGC_TYPE(struct acyclic, SGC_REFS(struct acyclic, next, other), .flags = SGC_TYPE_ACYCLIC);
 struct finalized {
     struct node *next;
     uint64_t value;
 };
-static const struct sgc_type finalized_type = SGC_TYPE(struct finalized, SGC_REFS(struct finalized, next), .finalize = finalize);
+static const struct sgc_type finalized_type =
+    SGC_TYPE(struct finalized, SGC_REFS(struct finalized, next), .finalize = finalize);
 
 static struct sgc_heap *heap;
 static struct sgc_cache *nodes, *leaves, *acyclics, *finalizeds;
@@ -44,7 +46,8 @@ static struct sgc_cache *nodes, *leaves, *acyclics, *finalizeds;
 static void open_heap(const char *strategy)
 {
     struct sgc_error error;
-    const struct sgc_heap_options options = {.needs = SGC_NEED_CYCLES | SGC_NEED_WEAK | SGC_NEED_FINALIZERS, .strategy = strategy};
+    const struct sgc_heap_options options = {.needs = SGC_NEED_CYCLES | SGC_NEED_WEAK | SGC_NEED_FINALIZERS,
+                                             .strategy = strategy};
     heap = sgc_heap_open("test", &options, &error);
     ck_assert_msg(heap != NULL, "%s", error.message);
     nodes = sgc_cache_create(heap, &node_type, &error);
@@ -248,7 +251,8 @@ static void *churn(void *number)
 {
     uint64_t random = (uintptr_t)number;
     for (unsigned step = 0; step < CHURN_STEPS; step++) {
-        struct node *owner = shared[support_random(&random) % SHARED], *other = shared[support_random(&random) % SHARED];
+        struct node *owner = shared[support_random(&random) % SHARED],
+                    *other = shared[support_random(&random) % SHARED];
         switch (support_random(&random) % 4) {
         case 0:
             sgc_hold(other);
@@ -264,7 +268,7 @@ static void *churn(void *number)
         case 2:
             sgc_drop(sgc_xchg(owner, next, other));
             break;
-        default:
+        default:;
             SGC_SECTION;
             struct node *node = new_node();
             sgc_set(node, next, node);
@@ -313,7 +317,8 @@ START_TEST(a_heap_goes_from_one_to_the_other_and_back_with_its_rings)
     for (unsigned round = 0; round < 4; round++) {
         struct node *dead = make_ring(1000), *dies_later = make_ring(1000);
         sgc_drop(dead);
-        ck_assert_msg(sgc_heap_switch(heap, strategies[(_i + round + 1) % N_STRATEGIES], &error) == 0, "%s", error.message);
+        ck_assert_msg(sgc_heap_switch(heap, strategies[(_i + round + 1) % N_STRATEGIES], &error) == 0, "%s",
+                      error.message);
         check_verify();
         ck_assert_uint_eq(stats().n_live, 2000);
         sgc_drop(dies_later);
@@ -335,8 +340,10 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, a_list_of_a_million_nodes_goes_whole, 0, N_STRATEGIES);
     tcase_add_loop_test(tests, a_tree_of_an_acyclic_type_is_never_visited_by_collections, 0, N_STRATEGIES);
-    tcase_add_loop_test(tests, a_thousand_dead_rings_beside_a_million_live_objects_cost_fifty_thousand_visits_at_most, 0, N_STRATEGIES);
-    tcase_add_loop_test(tests, candidates_make_minor_collections_that_collect_rings_while_the_program_runs, 0, N_STRATEGIES);
+    tcase_add_loop_test(tests, a_thousand_dead_rings_beside_a_million_live_objects_cost_fifty_thousand_visits_at_most,
+                        0, N_STRATEGIES);
+    tcase_add_loop_test(tests, candidates_make_minor_collections_that_collect_rings_while_the_program_runs, 0,
+                        N_STRATEGIES);
     tcase_add_loop_test(tests, a_finalizer_may_rescue_its_ring, 0, N_STRATEGIES);
     tcase_add_loop_test(tests, ephemerons_whose_values_lead_to_their_keys_die_with_them, 0, N_STRATEGIES);
     tcase_add_loop_test(tests, threads_that_share_counts_leave_the_exact_live_set, 0, N_STRATEGIES);

@@ -447,7 +447,7 @@ static void check_verify_names(const char *text)
 START_TEST(verify_names_a_young_value_stored_past_the_barrier)
 {
     struct node *owner = old_node(), *young = new_node(1);
-    owner->right = young;
+    *(struct node *volatile *)&owner->right = young;
     check_verify_names("at offset 8, and is not remembered");
     owner->right = NULL;
     check_verify();
