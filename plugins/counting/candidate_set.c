@@ -1,4 +1,5 @@
-/* candidate_set.c - see candidate_set.h. Linear probing, at most two thirds of the slots filled, graves instead of moves. */
+/* candidate_set.c - see candidate_set.h. Linear probing, at most two thirds of the slots filled, graves instead of
+ * moves. */
 #include "plugins/counting/candidate_set.h"
 
 #include "plugins/counting/hash.h"
@@ -56,7 +57,6 @@ static bool set_rebuild(const struct sgc_host *host, struct sgc_candidate_set *s
         if (object)
             *table_empty(table, object) = object;
     }
-    __atomic_signal_fence(__ATOMIC_RELEASE); /* a forked child finds the old table or the whole new one */
     set->table = table;
     set->n_filled = set->n;
     if (old)

@@ -1,7 +1,7 @@
 /* candidate_set.h - a set of objects: open addressing, no counts beside the pointers.
  * Used by candidates.c (each thread's young candidates, the heap's young and old ones) and cycles.c.
- * Invariants: an object stands in at most one slot; every change that a reader could meet is one pointer store, so a set that a forked child inherits
- *   in the middle of an add or remove is whole (n and n_filled may be off by one, which costs a slot, no more).
+ * Invariants: an object stands in at most one slot; n + graves == n_filled, at most two thirds of the slots, so that
+ * a probe always ends.
  * Locks: none; a set has one owner at a time (candidates.c says who). */
 #ifndef SLABGC_PLUGINS_COUNTING_CANDIDATE_SET_H
 #define SLABGC_PLUGINS_COUNTING_CANDIDATE_SET_H
@@ -25,8 +25,8 @@ bool sgc_candidate_set_has(const struct sgc_candidate_set *set, const void *obje
 /* Empties the set and frees its memory; limit stays. */
 void sgc_candidate_set_fini(const struct sgc_host *host, struct sgc_candidate_set *set);
 
-/* Iteration: for (size_t i = 0; i < sgc_candidate_set_slots(set); i++) if ((object = sgc_candidate_set_at(set, i)) != NULL) ...; removing on the way is fine,
- * adding is not. */
+/* Iteration: for (size_t i = 0; i < sgc_candidate_set_slots(set); i++) if ((object = sgc_candidate_set_at(set, i)) !=
+ * NULL) ...; removing on the way is fine, adding is not. */
 size_t sgc_candidate_set_slots(const struct sgc_candidate_set *set);
 void *sgc_candidate_set_at(const struct sgc_candidate_set *set, size_t slot);
 

@@ -1,17 +1,21 @@
 /* candidates.c - candidates for dead cycles: objects that lost a claim and lived on.
  * Called by sgc_counting_release (note), by cascades (forget), by collect.c and garbage.c (the rest, at a stop).
  *
- * Invariant: in every group of dead objects that only they themselves refer to, some object is a candidate, or lies where no cycle leads through. The last claim
- * that came from outside such a group fell on one of its objects, and left its count above 0; that decrement noted it, unless it was one already.
+ * Invariant: in every group of dead objects that only they themselves refer to, some object is a candidate, or lies
+ * where no cycle leads through. The last claim that came from outside such a group fell on one of its objects, and
+ * left its count above 0; that decrement noted it, unless it was one already.
  *
- * The bit SGC_COUNTING_CANDIDATE makes an object stand in one set only; whoever sets it (an atomic or) puts the object into the thread's own set. It is set while a claim
- * pins the object: never after the decrement, when another thread's decrement may have ended it.
+ * The bit SGC_COUNTING_CANDIDATE makes an object stand in one set only; whoever sets it (an atomic or) puts the
+ * object into the thread's own set. It is set while a claim pins the object: never after the decrement, when another
+ * thread's decrement may have ended it.
  *
- * A candidate that dies by its count must leave its set before its slot is reused. Its thread's own set it leaves at once, and the heap's two sets under the
- * lock. From another thread's set nobody may take it: then the slot is postponed. The object is marked SGC_COUNTING_BURIED, after which the thread that ended it
- * does not touch it again, and the set's owner (or the next collection) reclaims it. One thread alone never postpones, nor does rcu (whose queues.c says why).
- * Postponed bytes are counted: beyond POSTPONED_MAX_BYTES a collection is asked for.
- * Locks: counting->lock (rank STRATEGY) for young and old, some instructions long, nothing is called under it but host->alloc and free. */
+ * A candidate that dies by its count must leave its set before its slot is reused. Its thread's own set it leaves at
+ * once, and the heap's two sets under the lock. From another thread's set nobody may take it: then the slot is
+ * postponed. The object is marked SGC_COUNTING_BURIED, after which the thread that ended it does not touch it again,
+ * and the set's owner (or the next collection) reclaims it. One thread alone never postpones, nor does rcu
+ * (rcu.h). Postponed bytes are counted: beyond POSTPONED_MAX_BYTES a collection is asked for.
+ * Locks: counting->lock (rank STRATEGY) for young and old, some instructions long, nothing is called under it but
+ * host->alloc and free. */
 #include "plugins/counting/counting.h"
 
 #define POSTPONED_MAX_BYTES (UINT64_C(1) << 20) /* little against what thousands of candidates keep in use */
@@ -45,7 +49,8 @@ static void candidates_sweep(struct sgc_counting *counting, struct sgc_candidate
         void *object = sgc_candidate_set_at(set, i);
         if (!object)
             continue;
-        const uint8_t state = __atomic_load_n(sgc_state_byte(&counting->host->counts, object), __ATOMIC_ACQUIRE); /* pairs with the or in forget */
+        /* pairs with the or in forget */
+        const uint8_t state = __atomic_load_n(sgc_state_byte(&counting->host->counts, object), __ATOMIC_ACQUIRE);
         if (!(state & SGC_COUNTING_BURIED))
             continue;
         sgc_candidate_set_remove(set, object);
@@ -60,7 +65,7 @@ static void candidates_sweep(struct sgc_counting *counting, struct sgc_candidate
 
 /* ---- noting and enlisting */
 
-/* The set is as large as its limit. Enough dead ones in it: the owner goes on; else a collection has to look at them. */
+/* The set is as large as its limit. With enough dead ones in it the owner goes on; else a collection has to look. */
 static void candidates_full(struct sgc_counting *counting, struct sgc_candidate_set *own)
 {
     const uint64_t threshold = counting->limits.candidate_threshold;
@@ -82,7 +87,8 @@ void sgc_candidate_note(struct sgc_counting *counting, struct sgc_candidate_set 
     if (sgc_counting_is_acyclic(counting, object))
         return;
     uint8_t *state = sgc_state_byte(&counting->host->counts, object);
-    if (__atomic_fetch_or(state, SGC_COUNTING_CANDIDATE, __ATOMIC_RELAXED) & SGC_COUNTING_CANDIDATE) /* the decrement that follows releases it */
+    /* the decrement that follows releases it */
+    if (__atomic_fetch_or(state, SGC_COUNTING_CANDIDATE, __ATOMIC_RELAXED) & SGC_COUNTING_CANDIDATE)
         return;
     if (!own || !counting->enlist(counting, own, object))
         sgc_candidates_lose(counting);
@@ -102,20 +108,23 @@ bool sgc_candidate_enlist(struct sgc_counting *counting, struct sgc_candidate_se
 static bool candidates_remove_shared(struct sgc_counting *counting, const void *object)
 {
     counting->host->lock(counting->lock);
-    const bool found = sgc_candidate_set_remove(&counting->young, object) || sgc_candidate_set_remove(&counting->old, object);
+    const bool found =
+        sgc_candidate_set_remove(&counting->young, object) || sgc_candidate_set_remove(&counting->old, object);
     counting->host->unlock(counting->lock);
     return found;
 }
 
 bool sgc_candidate_forget(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object)
 {
-    if (!(sgc_counting_state(counting, object) & SGC_COUNTING_CANDIDATE)) /* set before the noting thread's decrement, and so before the last one */
+    /* set before the noting thread's decrement, and so before the last one */
+    if (!(sgc_counting_state(counting, object) & SGC_COUNTING_CANDIDATE))
         return true;
     if ((own && sgc_candidate_set_remove(own, object)) || candidates_remove_shared(counting, object))
         return true;
     const uint64_t bytes = counting->host->size_of(object);
     const uint64_t before = __atomic_fetch_add(&counting->postponed_bytes, bytes, __ATOMIC_RELAXED);
-    __atomic_fetch_or(sgc_state_byte(&counting->host->counts, object), SGC_COUNTING_BURIED, __ATOMIC_RELEASE); /* pairs with the load in sweep */
+    /* pairs with the load in sweep */
+    __atomic_fetch_or(sgc_state_byte(&counting->host->counts, object), SGC_COUNTING_BURIED, __ATOMIC_RELEASE);
     if (before <= POSTPONED_MAX_BYTES && before + bytes > POSTPONED_MAX_BYTES)
         counting->host->request_collection(counting->heap, SGC_COLLECT_MINOR);
     return false;

@@ -1,8 +1,8 @@
 /* cascade.c - see cascade.h.
  * Called by refcount (at the end of sections), by rcu (after grace periods), by collect.c and garbage.c (at a stop).
- * Re-entrance: host->bury may call ops->decrement for the value of an ephemeron, which adds to the cascade that runs; nothing recurses.
- * The end of an object: claim (count 0 -> dead), bury (weak references, ephemerons; a finalizer gives it another life), its children's claims, its place among the
- * candidates, its slot. */
+ * Re-entrance: host->bury may call ops->decrement for the value of an ephemeron, which adds to the cascade that runs;
+ * nothing recurses. The end of an object: claim (count 0 -> dead), bury (weak references, ephemerons; a finalizer
+ * gives it another life), its children's claims, its place among the candidates, its slot. */
 #include "plugins/counting/cascade.h"
 
 #include "plugins/counting/counting.h"
@@ -33,19 +33,12 @@ static bool cascade_reserve(const struct sgc_host *host, struct sgc_cascade *cas
     return true;
 }
 
-/* Entry before count: a forked child finds a worklist that is whole, and finishes it (refcount_thread_detach). */
 static void cascade_push(struct sgc_cascade *cascade, void *object)
 {
-    struct sgc_cascade_chunk *top = cascade->top;
-    if (top)
-        top->objects[top->n] = object;
+    if (cascade->top)
+        cascade->top->objects[cascade->top->n++] = object;
     else
-        cascade->first[cascade->n_first] = object;
-    __atomic_signal_fence(__ATOMIC_RELEASE);
-    if (top)
-        top->n++;
-    else
-        cascade->n_first++;
+        cascade->first[cascade->n_first++] = object;
 }
 
 static void *cascade_pop(const struct sgc_host *host, struct sgc_cascade *cascade)
@@ -77,14 +70,12 @@ void sgc_cascade_add(struct sgc_counting *counting, struct sgc_cascade *cascade,
 
 static void cascade_flush(struct sgc_counting *counting, struct sgc_cascade *cascade)
 {
-    const uint32_t n = cascade->n_done;
-    if (!n)
+    if (!cascade->n_done)
         return;
-    cascade->n_done = 0; /* first: a child that is forked meanwhile leaks the batch instead of reclaiming it twice */
-    __atomic_signal_fence(__ATOMIC_RELEASE);
-    counting->host->reclaim(counting->heap, cascade->done, n);
+    counting->host->reclaim(counting->heap, cascade->done, cascade->n_done);
     if (counting->stopped)
-        counting->n_died += n;
+        counting->n_died += cascade->n_done;
+    cascade->n_done = 0;
 }
 
 struct cascade_visitor {

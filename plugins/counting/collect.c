@@ -1,7 +1,8 @@
 /* collect.c - a cycle collection, and what else a full collection puts right; the strategies' common invariants.
  * Called by the strategies' collect and verify ops, at a stop.
- * Minor: young candidates, each within its budget; the old ones too once there are enough of them. Full: everything that waits, then all candidates, again and again
- *   until nothing more dies. Then the live set is exact, and no candidate is left.
+ * Minor: young candidates, each within its budget; the old ones too once there are enough of them. Full: everything
+ *   that waits, then all candidates, again and again until nothing more dies. Then the live set is exact, and no
+ *   candidate is left.
  * Where the OS refuses the memory for the map nothing is collected and the candidates stay: later, never lost.
  * Source of the thresholds' shape: CPython's full collections wait until a quarter of the long-lived objects is new. */
 #include "plugins/counting/cycles.h"
@@ -13,7 +14,8 @@
 void sgc_counting_decrement_stopped(struct sgc_counting *counting, void *object)
 {
     if (sgc_counting_state(counting, object) & SGC_COUNTING_BURIED)
-        sgc_count_decrement(&counting->host->counts, object, true); /* garbage: garbage.c waits for its count to become 0 */
+        /* garbage: garbage.c waits for its count to become 0 */
+        sgc_count_decrement(&counting->host->counts, object, true);
     else if (sgc_counting_release(counting, &counting->young, object))
         sgc_cascade_add(counting, &counting->cascade, object);
 }
@@ -22,8 +24,8 @@ void sgc_counting_decrement_stopped(struct sgc_counting *counting, void *object)
 
 struct recovery {
     struct sgc_counting *counting;
-    bool all;      /* every object that may be part of a cycle becomes a candidate */
-    bool refused;  /* a candidate found no place */
+    bool all;     /* every object that may be part of a cycle becomes a candidate */
+    bool refused; /* a candidate found no place */
     size_t n;
     void *at_zero[RECOVER_BATCH];
 };
@@ -31,8 +33,8 @@ struct recovery {
 /* Buried, and in no set whose owner would reclaim it. */
 static void recover_dead(struct sgc_counting *counting, void *object)
 {
-    if (!(sgc_counting_state(counting, object) & SGC_COUNTING_BURIED) || sgc_candidate_set_has(&counting->young, object) ||
-        sgc_candidate_set_has(&counting->old, object))
+    if (!(sgc_counting_state(counting, object) & SGC_COUNTING_BURIED) ||
+        sgc_candidate_set_has(&counting->young, object) || sgc_candidate_set_has(&counting->old, object))
         return;
     counting->postponed_bytes -= counting->host->size_of(object);
     counting->host->reclaim(counting->heap, &object, 1);
@@ -45,7 +47,8 @@ static void recover_candidate(struct recovery *recovery, void *object, uint8_t *
     if (!(*state & SGC_COUNTING_CANDIDATE) && (!recovery->all || sgc_counting_is_acyclic(counting, object)))
         return;
     *state |= SGC_COUNTING_CANDIDATE;
-    if (!sgc_candidate_set_has(&counting->old, object) && !sgc_candidate_set_add(counting->host, &counting->young, object))
+    if (!sgc_candidate_set_has(&counting->old, object) &&
+        !sgc_candidate_set_add(counting->host, &counting->young, object))
         recovery->refused = true;
 }
 
@@ -64,7 +67,8 @@ static void recover_visit(void *arg, void *object)
         recovery->at_zero[recovery->n++] = object;
 }
 
-/* A batch at a time and so in bounded memory: each round ends what it found, at the least, even if the OS refuses all else. */
+/* A batch at a time and so in bounded memory: each round ends what it found, at the least, even if the OS refuses all
+ * else. */
 static void counting_recover(struct sgc_counting *counting)
 {
     struct recovery recovery = {.counting = counting, .all = counting->unknown};
@@ -100,7 +104,9 @@ static void counting_cycles(struct sgc_counting *counting, bool budgeted, bool w
 
 static void counting_collect_minor(struct sgc_counting *counting)
 {
-    const uint64_t limit = counting->old_limit > counting->limits.old_candidate_threshold ? counting->old_limit : counting->limits.old_candidate_threshold;
+    const uint64_t limit = counting->old_limit > counting->limits.old_candidate_threshold
+                               ? counting->old_limit
+                               : counting->limits.old_candidate_threshold;
     const bool old_due = counting->old.n >= limit;
     counting_cycles(counting, !old_due, old_due);
 }
@@ -177,9 +183,10 @@ int sgc_counting_verify(struct sgc_counting *counting, uint64_t n_elsewhere, str
     if (census.odd)
         return host->fail(error, -EUCLEAN, "candidate set: entry %p is not marked as a candidate", census.odd);
     if (!counting->lost && census.n_candidates != census.n_in_sets)
-        return host->fail(error, -EUCLEAN, "candidates: %llu objects are marked, %llu are in sets", (unsigned long long)census.n_candidates,
-                          (unsigned long long)census.n_in_sets);
+        return host->fail(error, -EUCLEAN, "candidates: %llu objects are marked, %llu are in sets",
+                          (unsigned long long)census.n_candidates, (unsigned long long)census.n_in_sets);
     if (!counting->pending && census.n_at_zero)
-        return host->fail(error, -EUCLEAN, "counts: %llu objects without a claim wait on no list", (unsigned long long)census.n_at_zero);
+        return host->fail(error, -EUCLEAN, "counts: %llu objects without a claim wait on no list",
+                          (unsigned long long)census.n_at_zero);
     return 0;
 }

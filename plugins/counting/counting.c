@@ -1,4 +1,5 @@
-/* counting.c - opening and closing what both counting strategies share; thread cells; objects that wait for a full collection.
+/* counting.c - opening and closing what both counting strategies share; thread cells; objects that wait for a full
+ * collection.
  * Called by the strategies' own ops. */
 #include "plugins/counting/counting.h"
 
@@ -28,7 +29,8 @@ static void counting_take_params(struct sgc_counting *counting, const uint64_t *
     counting_set_pace(counting);
 }
 
-int sgc_counting_open(struct sgc_counting *counting, const struct sgc_host *host, struct sgc_heap *heap, const uint64_t *params, struct sgc_error *error)
+int sgc_counting_open(struct sgc_counting *counting, const struct sgc_host *host, struct sgc_heap *heap,
+                      const uint64_t *params, struct sgc_error *error)
 {
     counting->host = host;
     counting->heap = heap;

@@ -1,9 +1,11 @@
-/* counting.h - what the two counting strategies share: counts that are holds plus incoming references, the death of objects whose count reached 0,
- * candidates for dead cycles, and the collector of those cycles. DESIGN.md beside this file has the whole picture.
+/* counting.h - what the two counting strategies share: counts that are holds plus incoming references, the death of
+ * objects whose count reached 0, candidates for dead cycles, and the collector of those cycles. DESIGN.md beside this
+ * file has the whole picture.
  *
  * Each strategy's `self` begins with a struct sgc_counting, each of its thread cells with a struct sgc_counting_cell.
- * Who may touch what: an object's count and state byte anybody by atomics; a cell its own thread, in a section; `young` and `old` whoever holds `lock`; everything
- * the stopper. `stopped` is written by the stopper alone, so whoever reads it in a section reads false. */
+ * Who may touch what: an object's count and state byte anybody by atomics; a cell its own thread, in a section;
+ * `young` and `old` whoever holds `lock`; everything the stopper. `stopped` is written by the stopper alone, so
+ * whoever reads it in a section reads false. */
 #ifndef SLABGC_PLUGINS_COUNTING_COUNTING_H
 #define SLABGC_PLUGINS_COUNTING_COUNTING_H
 
@@ -11,17 +13,21 @@
 #include "plugins/counting/cascade.h"
 #include "plugins/counting/node_map.h"
 
-/* Uses of the strategy's four state bits. SGC_STATE_STORE is always set: it also tells objects with counted references to them from those of manual types. */
-#define SGC_COUNTING_CANDIDATE SGC_STATE_PRIVATE /* it is in a candidate set, or memory for that was refused (`lost`) */
-#define SGC_COUNTING_RETIRED SGC_STATE_PRIVATE_2 /* rcu: it is in a magazine */
-#define SGC_COUNTING_BURIED SGC_STATE_STORE_2    /* dead and done with but for its slot, which waits for the owner of a candidate set; at a stop: garbage */
+/* Uses of the strategy's four state bits. SGC_STATE_STORE is always set: it also tells objects with counted
+ * references to them from those of manual types. */
+#define SGC_COUNTING_CANDIDATE SGC_STATE_PRIVATE /* in a candidate set, or memory for that was refused (`lost`) */
+#define SGC_COUNTING_RETIRED SGC_STATE_PRIVATE_2 /* rcu: in a magazine */
+/* Dead and done with but for its slot, which waits for the owner of a candidate set. At a stop: garbage. */
+#define SGC_COUNTING_BURIED SGC_STATE_STORE_2
 
 /* Values of the shared parameters; each strategy's table declares them in this order, first (SGC_COUNTING_PARAMS). */
 struct sgc_counting_limits {
     uint64_t candidate_threshold;     /* young candidates of one thread that ask for a minor collection */
     uint64_t old_candidate_threshold; /* old ones that make a minor collection look at all of them */
-    uint64_t old_growth_pct;          /* ... and at least this share of the objects that the last such collection visited */
-    uint64_t visit_budget;            /* objects that a minor collection visits for one candidate before it calls it old */
+    /* ... and at least this share of the objects that the last such collection visited */
+    uint64_t old_growth_pct;
+    /* objects that a minor collection visits for one candidate before it calls it old */
+    uint64_t visit_budget;
     uint64_t minor_bytes, full_growth_pct, full_min_bytes; /* core's pacer */
 };
 #define SGC_COUNTING_N_PARAMS 7
@@ -34,41 +40,45 @@ struct sgc_counting {
     const struct sgc_host *host;
     struct sgc_heap *heap;
     struct sgc_counting_limits limits;
-    size_t cell_bytes;     /* of the strategy's thread cell */
-    uint8_t pinned_state;  /* state bits of objects that something else of the strategy's still points to */
+    size_t cell_bytes;    /* of the strategy's thread cell */
+    uint8_t pinned_state; /* state bits of objects that something else of the strategy's still points to */
 
     /* A child's count fell to 0 in a cascade: the strategy passes it to sgc_cascade_add, or keeps it for later. */
     void (*child_at_zero)(struct sgc_counting *counting, struct sgc_cascade *cascade, void *child);
-    /* Puts a new candidate where collections look: into own, or elsewhere. False: the OS refused memory. In a section, or at a stop. */
+    /* Puts a new candidate where collections look: into own, or elsewhere. False: the OS refused memory. In a
+     * section, or at a stop. */
     bool (*enlist)(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object);
     /* At a stop: moves candidates from wherever enlist put them to young. */
     void (*gather)(struct sgc_counting *counting);
     /* At a stop, in a full collection: brings every object that waits for its death to it. */
     void (*drain)(struct sgc_counting *counting);
 
-    void *lock;            /* guards young and old */
+    void *lock;                     /* guards young and old */
     struct sgc_candidate_set young; /* of ended threads and of collections */
     struct sgc_candidate_set old;   /* a minor collection gave up on them */
-    uint64_t old_limit;    /* of old.n: the next look at old candidates; stopper */
-    uint64_t postponed_bytes; /* atomic: of buried objects whose slots wait for the owner of a candidate set */
-    bool lost;             /* atomic: a candidate is in no set */
-    bool pending;          /* atomic: an object with count 0 waits on no list */
-    bool unknown;          /* the heap was taken over: the next full collection looks at every object that may be part of a cycle; stopper */
+    uint64_t old_limit;             /* of old.n: the next look at old candidates; stopper */
+    uint64_t postponed_bytes;       /* atomic: of buried objects whose slots wait for the owner of a candidate set */
+    bool lost;                      /* atomic: a candidate is in no set */
+    bool pending;                   /* atomic: an object with count 0 waits on no list */
+    /* the heap was taken over: the next full collection looks at every object that may be part of a cycle; stopper */
+    bool unknown;
 
     /* Collections; stopper. */
     bool stopped;
-    uint64_t n_died;       /* objects reclaimed in this collection */
+    uint64_t n_died; /* objects reclaimed in this collection */
     struct sgc_node_map map;
     struct sgc_cascade cascade;
 };
 
 /* ---- counting.c: life, thread cells */
-int sgc_counting_open(struct sgc_counting *counting, const struct sgc_host *host, struct sgc_heap *heap, const uint64_t *params, struct sgc_error *error);
+int sgc_counting_open(struct sgc_counting *counting, const struct sgc_host *host, struct sgc_heap *heap,
+                      const uint64_t *params, struct sgc_error *error);
 void sgc_counting_configure(struct sgc_counting *counting, const uint64_t *params);
 void sgc_counting_close(struct sgc_counting *counting);
 /* Forgets candidates: at a stop, right after a full collection, when every cell is detached. */
 void sgc_counting_quiesce(struct sgc_counting *counting);
-/* Takes a heap over. Its last full collection may have been refused memory, so that dead cycles are left which nobody knows as candidates any more. */
+/* Takes a heap over. Its last full collection may have been refused memory, so that dead cycles are left which nobody
+ * knows as candidates any more. */
 void sgc_counting_adopt(struct sgc_counting *counting);
 struct sgc_counting_cell *sgc_counting_cell_slow(struct sgc_counting *counting, void **cell);
 
@@ -82,14 +92,17 @@ static inline struct sgc_counting_cell *sgc_counting_cell(struct sgc_counting *c
 /* An object of count 0 found no list to wait on: the next full collection finds it by walking. Any state. */
 void sgc_counting_pend(struct sgc_counting *counting);
 
-/* ---- candidates.c. `own`: the calling thread's young set, counting->young where that is the caller's (at a stop); NULL when there is no memory for one. */
+/* ---- candidates.c. `own`: the calling thread's young set, counting->young where that is the caller's (at a stop);
+ * NULL when there is no memory for one. */
 /* The object may be part of a dead cycle once the caller's claim on it is gone. The caller has that claim still. */
 void sgc_candidate_note(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object);
-/* The object died and its children are released. True: the caller reclaims it; false: the slot is somebody else's to reclaim, hands off. */
+/* The object died and its children are released. True: the caller reclaims it; false: the slot is somebody else's to
+ * reclaim, hands off. */
 bool sgc_candidate_forget(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object);
 /* A candidate stands in no set: the next full collection finds it by walking. Any state. */
 void sgc_candidates_lose(struct sgc_counting *counting);
-/* For strategies whose candidates are in their threads' own sets: the enlist and gather hooks, and a thread's end (in a section of that thread, or at a stop). */
+/* For strategies whose candidates are in their threads' own sets: the enlist and gather hooks, and a thread's end (in
+ * a section of that thread, or at a stop). */
 bool sgc_candidate_enlist(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object);
 void sgc_candidates_gather_cells(struct sgc_counting *counting);
 void sgc_candidates_detach(struct sgc_counting *counting, struct sgc_candidate_set *own);
@@ -126,7 +139,8 @@ static inline bool sgc_counting_is_leaf(const struct sgc_type *type)
     return (type->flags & SGC_TYPE_LEAF) || (!type->n_ref_runs && !type->trace && !type->tail_refs);
 }
 
-/* No cycle leads through the object: no path of references, and none over an ephemeron with this key (SGC_STATE_WATCHED). */
+/* No cycle leads through the object: no path of references, and none over an ephemeron with this key
+ * (SGC_STATE_WATCHED). */
 static inline bool sgc_counting_is_acyclic(const struct sgc_counting *counting, const void *object)
 {
     if (sgc_counting_state(counting, object) & SGC_STATE_WATCHED)
@@ -135,16 +149,18 @@ static inline bool sgc_counting_is_acyclic(const struct sgc_counting *counting, 
     return (type->flags & SGC_TYPE_ACYCLIC) || sgc_counting_is_leaf(type);
 }
 
-/* Takes a claim away; true when that was the last, exactly once: then the object is the caller's to look after. An object that lives on is noted as a candidate
- * first, while the claim pins it; only the last claim (count 1) may go without, as nothing then is left of the object.
- * A failed compare-and-swap means that somebody else moved the count, and the question is asked anew. */
+/* Takes a claim away; true when that was the last, exactly once: then the object is the caller's to look after. An
+ * object that lives on is noted as a candidate first, while the claim pins it; only the last claim (count 1) may go
+ * without, as nothing then is left of the object. A failed compare-and-swap means that somebody else moved the count,
+ * and the question is asked anew. */
 static inline bool sgc_counting_release(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object)
 {
     const struct sgc_counts *counts = &counting->host->counts;
     uint8_t *byte = sgc_count_byte(counts, object);
     uint8_t old = __atomic_load_n(byte, __ATOMIC_RELAXED);
     while (old == 1) {
-        if (__atomic_compare_exchange_n(byte, &old, 0, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) /* pairs with other owners' decrements */
+        /* pairs with other owners' decrements */
+        if (__atomic_compare_exchange_n(byte, &old, 0, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
             return true;
     }
     if (old > 1 && old != SGC_COUNT_DEAD && !(sgc_counting_state(counting, object) & SGC_COUNTING_CANDIDATE))

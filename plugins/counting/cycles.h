@@ -1,4 +1,4 @@
-/* cycles.h - the parts of a cycle collection, for collect.c: trial.c finds what is dead, garbage.c ends it. At a stop. */
+/* cycles.h - the parts of a cycle collection: trial.c finds what is dead, garbage.c ends it. At a stop. */
 #ifndef SLABGC_PLUGINS_COUNTING_CYCLES_H
 #define SLABGC_PLUGINS_COUNTING_CYCLES_H
 
@@ -11,24 +11,25 @@ struct sgc_trial {
     uint64_t n_visited;       /* objects whose references were enumerated, each time counted */
 
     /* The candidate being walked from. */
-    uint32_t start;           /* its first node */
-    uint32_t budget;          /* nodes allowed to it; UINT32_MAX: all */
-    bool over;                /* it met more, or a far node */
-    uint32_t *undo;           /* older nodes whose internal count it raised, while budgeted */
+    uint32_t start;  /* its first node */
+    uint32_t budget; /* nodes allowed to it; UINT32_MAX: all */
+    bool over;       /* it met more, or a far node */
+    uint32_t *undo;  /* older nodes whose internal count it raised, while budgeted */
     size_t n_undo, undo_room;
-    uint64_t n_far;           /* nodes of walks that were over the budget */
+    uint64_t n_far; /* nodes of walks that were over the budget */
 
-    uint32_t follow;          /* live nodes to be followed, linked through `internal`; SGC_NODE_NONE: none */
-    void **finalizable;       /* garbage whose finalizer never ran; the first n_selected are queued now */
+    uint32_t follow;    /* live nodes to be followed, linked through `internal`; SGC_NODE_NONE: none */
+    void **finalizable; /* garbage whose finalizer never ran; the first n_selected are queued now */
     size_t n_finalizable, n_selected;
 };
 
-/* Walks from all young candidates (and the old ones) and marks every node of the map live, selected or neither: garbage. Young candidates beyond the
- * budget become old. false: the OS refused memory. */
+/* Walks from all young candidates (and the old ones) and marks every node of the map live, selected or neither:
+ * garbage. Young candidates beyond the budget become old. false: the OS refused memory. */
 bool sgc_trial_run(struct sgc_trial *trial, bool budgeted, bool with_old);
 void sgc_trial_fini(struct sgc_trial *trial);
 
-/* Settles the candidates of the map, queues the selected, reclaims the garbage. The heap's cascade holds what died of it. */
+/* Settles the candidates of the map, queues the selected, reclaims the garbage. The heap's cascade holds what died of
+ * it. */
 void sgc_garbage_end(struct sgc_trial *trial);
 
 #endif

@@ -1,10 +1,13 @@
-/* garbage.c - the end of what trial.c found dead: candidates settle, finalizers are queued, dead groups let go of each other and of the rest, slots go back.
+/* garbage.c - the end of what trial.c found dead: candidates settle, finalizers are queued, dead groups let go of
+ * each other and of the rest, slots go back.
  * Called by collect.c at a stop, after a trial that was not refused. Allocates nothing that it cannot do without.
  *
- * Garbage carries SGC_COUNTING_BURIED from here to its slot's end: a claim that goes from it is then one of garbage's own, and its count of 0 no event. All its claims are
- * internal: references from garbage, and values of ephemerons whose key or whose self is garbage. Burying breaks the latter, so that in the end every count is 0;
- * that is checked, object by object, by the claim.
- * What survives and loses a claim here is noted as a candidate or, at 0, goes to the heap's cascade, which the caller runs. */
+ * Garbage carries SGC_COUNTING_BURIED from here to its slot's end: a claim that goes from it is then one of garbage's
+ * own, and its count of 0 no event. All its claims are internal: references from garbage, and values of ephemerons
+ * whose key or whose self is garbage. Burying breaks the latter, so that in the end every count is 0; that is
+ * checked, object by object, by the claim.
+ * What survives and loses a claim here is noted as a candidate or, at 0, goes to the heap's cascade, which the caller
+ * runs. */
 #include "plugins/counting/cycles.h"
 
 #define GARBAGE_BATCH 64

@@ -1,4 +1,5 @@
-/* node_map.c - see node_map.h. Nodes lie dense; a table of indexes with linear probing, at most half full, leads to them. */
+/* node_map.c - see node_map.h. Nodes lie dense; a table of indexes with linear probing, at most half full, leads to
+ * them. */
 #include "plugins/counting/node_map.h"
 
 #include "plugins/counting/hash.h"

@@ -1,5 +1,5 @@
-/* node_map.h - the graph that a cycle collection looks at: objects in the order in which they were met, and a way from object to node.
- * Used by trial.c and garbage.c at a stop. Locks: none, one collection at a time. */
+/* node_map.h - the graph that a cycle collection looks at: objects in the order in which they were met, and a way
+ * from object to node. Used by trial.c and garbage.c at a stop. Locks: none, one collection at a time. */
 #ifndef SLABGC_PLUGINS_COUNTING_NODE_MAP_H
 #define SLABGC_PLUGINS_COUNTING_NODE_MAP_H
 
@@ -17,15 +17,16 @@ enum sgc_node_flags {
 
 struct sgc_node {
     void *object;
-    uint32_t internal; /* references to it from nodes of the map; of a live node that waits to be followed: the next such node */
-    uint32_t flags;    /* enum sgc_node_flags */
+    /* references to it from nodes of the map; of a live node that waits to be followed: the next such node */
+    uint32_t internal;
+    uint32_t flags; /* enum sgc_node_flags */
 };
 
 struct sgc_node_map {
     struct sgc_node *nodes;
-    uint32_t *table;    /* node index + 1; 0: empty */
-    uint32_t n;         /* nodes */
-    uint32_t n_room;    /* nodes allocated; the table has twice as many slots */
+    uint32_t *table; /* node index + 1; 0: empty */
+    uint32_t n;      /* nodes */
+    uint32_t n_room; /* nodes allocated; the table has twice as many slots */
 };
 
 /* Index of the object's node or SGC_NODE_NONE. */

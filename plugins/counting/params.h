@@ -1,13 +1,16 @@
 /* params.h - the parameters that both counting strategies have, in the order of struct sgc_counting_limits.
- * Defaults: 4096 candidates ask for a collection of some milliseconds at the most, and cost a thread 64 KiB of set. Looking at old candidates when they are
- * half of what the last look visited keeps those looks within a small multiple of what the program allocates. Pacing by bytes is the backstop for dead cycles of
- * few, large objects. */
+ * Defaults: 4096 candidates ask for a collection of some milliseconds at the most, and cost a thread 64 KiB of set.
+ * Looking at old candidates when they are half of what the last look visited keeps those looks within a small
+ * multiple of what the program allocates. Pacing by bytes is the backstop for dead cycles of few, large objects. */
 #ifndef SLABGC_PLUGINS_COUNTING_PARAMS_H
 #define SLABGC_PLUGINS_COUNTING_PARAMS_H
 
 #include <slabgc/plugin.h>
 
-#define SGC_COUNTING_PARAM_(key_, type_, minimum_, maximum_, default_, help_) {key_, type_, minimum_, maximum_, default_, 1, help_}
+#define SGC_COUNTING_PARAM_(key_, type_, minimum_, maximum_, default_, help_)                                          \
+    {                                                                                                                  \
+        key_, type_, minimum_, maximum_, default_, 1, help_                                                            \
+    }
 #define SGC_COUNTING_MANY_ (UINT64_C(1) << 28)
 #define SGC_COUNTING_ALL_BYTES_ (UINT64_C(1) << 48)
 
@@ -24,7 +27,7 @@
     SGC_COUNTING_PARAM_("young_size", SGC_PARAM_BYTES, 0, SGC_COUNTING_ALL_BYTES_, 0, \
         "Bytes allocated that make a minor collection due, whatever the candidates; 0: never."), \
     SGC_COUNTING_PARAM_("full_growth", SGC_PARAM_PERCENT, 0, 100000, 300, \
-        "Bytes allocated, against those that lived after the last full collection, that make the next one due; 0: never."), \
+        "Bytes allocated, as a share of those that the last full collection left, that make the next due; 0: never."), \
     SGC_COUNTING_PARAM_("full_min", SGC_PARAM_BYTES, 0, SGC_COUNTING_ALL_BYTES_, UINT64_C(64) << 20, \
         "No full collection is due in a heap smaller than this.")
 /* clang-format on */

@@ -1,8 +1,10 @@
 /* stores.c - the store family of both counting strategies.
  * Called by core's slow path (every store: SGC_STATE_STORE is always set), in a section, operands checked.
- * Order: count the new value up, exchange the field, give up the old value's claim. So the field never holds a reference without a claim, and the
- * claim that goes is that of the very value which left the field, whoever else writes it.
- * host->decrement_later ends in ops->decrement: at the end of the section under refcount (SGC_STATE_DEFER), at once under rcu. */
+ * Order: count the new value up, exchange the field, give up the old value's claim. So the field never holds a
+ * reference without a claim, and the claim that goes is that of the very value which left the field, whoever else
+ * writes it.
+ * host->decrement_later ends in ops->decrement: at the end of the section under refcount (SGC_STATE_DEFER), at once
+ * under rcu. */
 #include "plugins/counting/counting.h"
 #include <slabgc/testpoint.h>
 
@@ -50,7 +52,8 @@ bool sgc_counting_compare_exchange(void *self, void *owner, void **field, void *
     (void)owner;
     if (!SGC_TEST_MUTANT("publish-first"))
         stores_count_up(counting, desired);
-    const bool stored = __atomic_compare_exchange_n(field, &(void *){expected}, desired, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    const bool stored =
+        __atomic_compare_exchange_n(field, &(void *){expected}, desired, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
     SGC_TEST_POINT("store: published");
     if (SGC_TEST_MUTANT("publish-first"))
         stores_count_up(counting, desired);

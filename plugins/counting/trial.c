@@ -1,25 +1,37 @@
-/* trial.c - trial deletion: which of the objects that candidates lead to would be left without a claim if their references to each other were gone?
- * Called by collect.c at a stop. Counts of objects are not touched: internal references are counted in the nodes of a map.
- * Source: Bacon & Rajan, ECOOP 2001 (candidates, what is acyclic); subtracting internal references outside the objects as CPython's collector does.
+/* trial.c - trial deletion: which of the objects that candidates lead to would be left without a claim if their
+ * references to each other were gone?
+ * Called by collect.c at a stop. Counts of objects are not touched: internal references are counted in the nodes of a
+ * map.
+ * Source: Bacon & Rajan, ECOOP 2001 (candidates, what is acyclic); subtracting internal references outside the
+ * objects as CPython's collector does.
  *
- * 1. Walk. From each candidate all reachable objects become nodes, and every reference between nodes adds to the target's internal count. The map is closed under references
- *    (but for acyclic objects, below). A young candidate that brings more new nodes than the budget is undone: what it added to older nodes is taken back, and its own
- *    nodes are called far, to be taken out at the end of the step. Every young candidate among them becomes old: it is as live as the one walked from, or dies with it.
- *    A later walk that meets a far node is as good as over the budget, and ends there. So a minor collection visits no object twice in this step; and when far
- *    nodes alone are FAR_BUDGETS times the budget, the young candidates that are left become old unseen. That bounds a minor collection's visits in vain.
- * 2. A node whose count exceeds its internal references has a claim from outside: it lives, and so does what it reaches. The rest is garbage.
- * 3. Finalizers: of garbage whose finalizer never ran, host->select_finalizable says which to queue; those and what they reach live on.
+ * 1. Walk. From each candidate all reachable objects become nodes, and every reference between nodes adds to the
+ *    target's internal count. The map is closed under references (but for acyclic objects, below). A young candidate
+ *    that brings more new nodes than the budget is undone: what it added to older nodes is taken back, and its own
+ *    nodes are called far, to be taken out at the end of the step. Every young candidate among them becomes old: it
+ *    is as live as the one walked from, or dies with it. A later walk that meets a far node is as good as over the
+ *    budget, and ends there. So a minor collection visits no object twice in this step; and when far nodes alone are
+ *    FAR_BUDGETS times the budget, the young candidates that are left become old unseen. That bounds a minor
+ *    collection's visits in vain.
+ * 2. A node whose count exceeds its internal references has a claim from outside: it lives, and so does what it
+ *    reaches. The rest is garbage.
+ * 3. Finalizers: of garbage whose finalizer never ran, host->select_finalizable says which to queue; those and what
+ *    they reach live on.
  *
- * Why a candidate found live may be forgotten (settled): it is reached by a claim from outside the map. If that claim comes from garbage elsewhere, that garbage has a
- * candidate of its own, and its end takes the claim away by a decrement, which notes candidates anew.
+ * Why a candidate found live may be forgotten (settled): it is reached by a claim from outside the map. If that claim
+ * comes from garbage elsewhere, that garbage has a candidate of its own, and its end takes the claim away by a
+ * decrement, which notes candidates anew.
  *
- * Acyclic objects are neither nodes nor walked through: their claims count as claims from outside. When garbage lets go of them they die by their counts.
+ * Acyclic objects are neither nodes nor walked through: their claims count as claims from outside. When garbage lets
+ * go of them they die by their counts.
  *
- * Ephemerons. An ephemeron's value has a claim while the ephemeron lives and its key lives. That claim is internal when the ephemeron or its key is a node: if either
- * turns out to be garbage, the claim goes away with it. It rescues the value only when both live. A key leads to the values of its ephemerons in step 1
- * (an ephemeron that is not a node lives), so keys are never pruned: SGC_STATE_WATCHED.
+ * Ephemerons. An ephemeron's value has a claim while the ephemeron lives and its key lives. That claim is internal
+ * when the ephemeron or its key is a node: if either turns out to be garbage, the claim goes away with it. It rescues
+ * the value only when both live. A key leads to the values of its ephemerons in step 1 (an ephemeron that is not a
+ * node lives), so keys are never pruned: SGC_STATE_WATCHED.
  *
- * Objects that something else of the strategy's points to (pinned_state: rcu's magazines) count as live; the strategy notes them again when it lets go. */
+ * Objects that something else of the strategy's points to (pinned_state: rcu's magazines) count as live; the strategy
+ * notes them again when it lets go. */
 #include "plugins/counting/cycles.h"
 
 #include <string.h>
@@ -89,7 +101,8 @@ static void trial_visit_value(void *arg, void *ephemeron, void *value)
     trial_reach(arg, value);
 }
 
-/* Values of ephemerons become nodes here; their internal references are counted when all nodes are known (trial_count_values). */
+/* Values of ephemerons become nodes here; their internal references are counted when all nodes are known
+ * (trial_count_values). */
 static void trial_scan(struct sgc_trial *trial, uint32_t index)
 {
     const struct sgc_host *host = trial->counting->host;
@@ -222,11 +235,13 @@ static void trial_follow_reference(void *arg, void **place)
     trial_live_object(arg, *place);
 }
 
-/* Does the object hold up its side of an ephemeron? What is no node lives. A selected key's ephemerons are broken when it is buried. */
+/* Does the object hold up its side of an ephemeron? What is no node lives. A selected key's ephemerons are broken
+ * when it is buried. */
 static bool trial_side_lives(const struct sgc_trial *trial, const void *side)
 {
     const uint32_t index = sgc_is_object(side) ? sgc_node_map_find(trial->map, side) : SGC_NODE_NONE;
-    return index == SGC_NODE_NONE || (trial->map->nodes[index].flags & (SGC_NODE_LIVE | SGC_NODE_SELECTED)) == SGC_NODE_LIVE;
+    return index == SGC_NODE_NONE ||
+           (trial->map->nodes[index].flags & (SGC_NODE_LIVE | SGC_NODE_SELECTED)) == SGC_NODE_LIVE;
 }
 
 static void trial_follow_key(void *arg, void *ephemeron, void *value)
@@ -270,7 +285,9 @@ static void trial_find_live(struct sgc_trial *trial)
         if (node->flags & SGC_NODE_LIVE)
             continue; /* its internal count has become a link */
         if (count < node->internal)
-            counting->host->panic("object %p has fewer claims than references to it; was a reference field written without sgc_set?", node->object);
+            counting->host->panic(
+                "object %p has fewer claims than references to it; was a reference field written without sgc_set?",
+                node->object);
         if (count > node->internal || (sgc_counting_state(counting, node->object) & counting->pinned_state))
             trial_live(trial, i);
     }

@@ -41,7 +41,9 @@ bool sgc_chain_is_empty(const struct sgc_chain *chain)
 {
     const struct sgc_magazine *tail = __atomic_load_n(&chain->tail, __ATOMIC_ACQUIRE); /* W3 */
     const uint64_t n_taken = chain->head == tail ? chain->n_taken : 0;
-    return n_taken == __atomic_load_n(&tail->n, __ATOMIC_ACQUIRE) && (chain->head == tail || chain->n_taken == SGC_MAGAZINE_OBJECTS); /* W1 */
+    /* W1 */
+    return n_taken == __atomic_load_n(&tail->n, __ATOMIC_ACQUIRE) &&
+           (chain->head == tail || chain->n_taken == SGC_MAGAZINE_OBJECTS);
 }
 
 void sgc_chain_cut(struct sgc_chain *chain)

@@ -1,11 +1,12 @@
-/* chain.h - a chain of magazines: objects in the order in which one thread put them in, taken out by one other, with no lock and no waiting.
- * Writer: a program's thread. Reader: the grace-period thread, or the stopper in its place. Used for retired objects and for candidates (queues.c).
+/* chain.h - a chain of magazines: objects in the order in which one thread put them in, taken out by one other, with
+ * no lock and no waiting. Writer: a program's thread. Reader: the grace-period thread, or the stopper in its place.
+ * Used for retired objects and for candidates (queues.c).
  *
- * A cut takes note of how far the writer has come; what is before the cut is taken later, whatever the writer does meanwhile. So a magazine that its thread left half
- * full waits no longer than a full one.
- * Writer: object, then n (release W1); a full magazine's successor: `next` (release W2), then `tail` (release W3). Reader: tail (acquire W3), its n (acquire W1); on the way
- * there each magazine's next (acquire W2), its n being full.
- * A forked child finds every chain whole: each step is one store, behind what it publishes. */
+ * A cut takes note of how far the writer has come; what is before the cut is taken later, whatever the writer does
+ * meanwhile. So a magazine that its thread left half full waits no longer than a full one.
+ * Writer: object, then n (release W1); a full magazine's successor: `next` (release W2), then `tail` (release W3).
+ * Reader: tail (acquire W3), its n (acquire W1); on the way there each magazine's next (acquire W2), its n being
+ * full. */
 #ifndef SLABGC_PLUGINS_RCU_CHAIN_H
 #define SLABGC_PLUGINS_RCU_CHAIN_H
 

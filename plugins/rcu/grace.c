@@ -1,19 +1,22 @@
 /* grace.c - what happens to retired objects when their grace period is over, batch by batch.
- * Called by core's grace-period thread (sgc_rcu_grace_elapsed, in a section of its own) and by full collections (sgc_rcu_drain, at a stop). The argument why an
- * object may be claimed stands in rcu.h.
- * A batch: cut (queues.c), close (era, stamp, request), wait for core's call, take in the candidates noted until then, look at each object, end those that died with
- * all that dies of them. One batch at a time; what is retired meanwhile makes the next one. */
+ * Called by core's grace-period thread (sgc_rcu_grace_elapsed, in a section of its own) and by full collections
+ * (sgc_rcu_drain, at a stop). The argument why an object may be claimed stands in rcu.h.
+ * A batch: cut (queues.c), close (era, stamp, request), wait for core's call, take in the candidates noted until
+ * then, look at each object, end those that died with all that dies of them. One batch at a time; what is retired
+ * meanwhile makes the next one. */
 #include "plugins/rcu/rcu.h"
 #include <slabgc/testpoint.h>
 
-#define GRACE_PIECE 2048 /* objects for each call: about 0.2 ms of one section, short against any grace period's worth */
+/* objects for each call: about 0.2 ms of one section, short against any grace period's worth */
+#define GRACE_PIECE 2048
 
 /* Is every section over that ran when a program last let go of the object? */
 static bool grace_touch_is_over(const struct sgc_rcu *rcu, const void *object)
 {
     if (rcu->counting.stopped)
         return true;
-    return __atomic_load_n(sgc_rcu_touch_byte(rcu, object), __ATOMIC_RELAXED) != (uint8_t)(rcu->safe + 1); /* ordered by the count that was read */
+    /* ordered by the count that was read */
+    return __atomic_load_n(sgc_rcu_touch_byte(rcu, object), __ATOMIC_RELAXED) != (uint8_t)(rcu->safe + 1);
 }
 
 static void grace_take_in(struct sgc_rcu *rcu, void *candidate)
@@ -49,7 +52,8 @@ static void grace_look_at(struct sgc_rcu *rcu, void *object)
     /* Out of the magazine before count and touch are read; pairs with the or in sgc_rcu_retire. */
     __atomic_fetch_and(sgc_state_byte(counts, object), (uint8_t)~SGC_COUNTING_RETIRED, __ATOMIC_ACQ_REL);
     if (!sgc_count_is_zero(counts, object) && !SGC_TEST_MUTANT("no-recheck"))
-        sgc_candidate_note(counting, &counting->young, object); /* cycle collections took it for live while it was here */
+        /* cycle collections took it for live while it was here */
+        sgc_candidate_note(counting, &counting->young, object);
     else if (grace_touch_is_over(rcu, object))
         sgc_cascade_add(counting, &rcu->cascade, object);
     else

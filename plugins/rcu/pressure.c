@@ -1,8 +1,9 @@
 /* pressure.c - limits on the bytes of retired objects, and what allocating threads do about them.
  * Called by retire.c and grace.c (counting), by core before an allocation at rest takes its slow path.
- * Over the soft limit an allocating thread gives the processor to whoever needs it, the grace-period thread among others. Over the hard limit it
- * waits for grace periods, and for the grace-period thread to use them, until the limit is kept or backpressure_max is over; then it goes on, and the heap's memory
- * limit is what remains. A section that holds everything up is named by core inside grace_wait. Sections themselves never wait. */
+ * Over the soft limit an allocating thread gives the processor to whoever needs it, the grace-period thread among
+ * others. Over the hard limit it waits for grace periods, and for the grace-period thread to use them, until the
+ * limit is kept or backpressure_max is over; then it goes on, and the heap's memory limit is what remains. A section
+ * that holds everything up is named by core inside grace_wait. Sections themselves never wait. */
 #include "plugins/rcu/rcu.h"
 
 #include <sched.h>
@@ -18,7 +19,8 @@ void sgc_rcu_count_retired(struct sgc_rcu *rcu, int64_t bytes)
 
 static bool pressure_over(const struct sgc_rcu *rcu, const uint64_t *limit_bytes)
 {
-    return __atomic_load_n(&rcu->retired_bytes, __ATOMIC_RELAXED) > (int64_t)__atomic_load_n(limit_bytes, __ATOMIC_RELAXED);
+    return __atomic_load_n(&rcu->retired_bytes, __ATOMIC_RELAXED) >
+           (int64_t)__atomic_load_n(limit_bytes, __ATOMIC_RELAXED);
 }
 
 static uint64_t pressure_now_ns(void)

@@ -1,10 +1,14 @@
-/* queues.c - touching and retiring objects, noting candidates, and the queues that carry both to the grace-period thread.
- * Called by rcu.c (decrements, in a section) and by grace.c (the grace-period thread, or the stopper in its place). The chains' own argument is chain.h's.
+/* queues.c - touching and retiring objects, noting candidates, and the queues that carry both to the grace-period
+ * thread.
+ * Called by rcu.c (decrements, in a section) and by grace.c (the grace-period thread, or the stopper in its place).
+ * The chains' own argument is chain.h's.
  *
- * Who asks for grace periods: `wanted` is true from the request until the grace-period thread has found nothing more to do. A retiring thread: puts the object
- * into its chain, fence (C), reads wanted. The grace-period thread: clears wanted, fence (D), looks at all chains once more (grace.c). Either C precedes D, and it sees
- * the object; or the retiring thread sees wanted cleared, and asks.
- * Lock: counting.lock guards the list of queues. The reader walks the list without it between cuts: it alone takes queues out, and new ones come in front. */
+ * Who asks for grace periods: `wanted` is true from the request until the grace-period thread has found nothing more
+ * to do. A retiring thread: puts the object into its chain, fence (C), reads wanted. The grace-period thread: clears
+ * wanted, fence (D), looks at all chains once more (grace.c). Either C precedes D, and it sees the object; or the
+ * retiring thread sees wanted cleared, and asks.
+ * Lock: counting.lock guards the list of queues. The reader walks the list without it between cuts: it alone takes
+ * queues out, and new ones come in front. */
 #include "plugins/rcu/rcu.h"
 
 void sgc_rcu_touch(struct sgc_rcu *rcu, void *object)
@@ -63,7 +67,8 @@ void sgc_rcu_retire(struct sgc_rcu *rcu, struct sgc_rcu_cell *cell, void *object
 {
     const struct sgc_host *host = rcu->counting.host;
     uint8_t *state = sgc_state_byte(&host->counts, object);
-    if (__atomic_fetch_or(state, SGC_COUNTING_RETIRED, __ATOMIC_ACQ_REL) & SGC_COUNTING_RETIRED) /* pairs with the clear in grace_look_at */
+    /* pairs with the clear in grace_look_at */
+    if (__atomic_fetch_or(state, SGC_COUNTING_RETIRED, __ATOMIC_ACQ_REL) & SGC_COUNTING_RETIRED)
         return;
     const int64_t bytes = (int64_t)host->size_of(object);
     struct sgc_rcu_queue *queue = queue_of(rcu, cell);
@@ -75,7 +80,8 @@ void sgc_rcu_retire(struct sgc_rcu *rcu, struct sgc_rcu_cell *cell, void *object
         }
         sgc_rcu_count_retired(rcu, -bytes);
     }
-    __atomic_fetch_and(state, (uint8_t)~SGC_COUNTING_RETIRED, __ATOMIC_RELAXED); /* in no magazine: a walk finds its count of 0 */
+    /* in no magazine: a walk finds its count of 0 */
+    __atomic_fetch_and(state, (uint8_t)~SGC_COUNTING_RETIRED, __ATOMIC_RELAXED);
     sgc_counting_pend(&rcu->counting);
 }
 

@@ -1,4 +1,5 @@
-/* rcu.c - the strategy `rcu`: its table and the ops that are no more than a few lines. rcu.h has the argument, DESIGN.md the picture. */
+/* rcu.c - the strategy `rcu`: its table and the ops that are no more than a few lines. rcu.h has the argument,
+ * DESIGN.md the picture. */
 #include "plugins/rcu/rcu.h"
 
 #include "plugins/counting/params.h"
@@ -12,7 +13,8 @@ static void rcu_take_params(struct sgc_rcu *rcu, const uint64_t *params)
     __atomic_store_n(&rcu->backpressure_max_ns, params[SGC_COUNTING_N_PARAMS + 2], __ATOMIC_RELAXED);
 }
 
-static int rcu_open(const struct sgc_host *host, struct sgc_heap *heap, const uint64_t *params, void **self, struct sgc_error *error)
+static int rcu_open(const struct sgc_host *host, struct sgc_heap *heap, const uint64_t *params, void **self,
+                    struct sgc_error *error)
 {
     struct sgc_rcu *rcu = host->alloc(sizeof(*rcu));
     if (!rcu)
@@ -92,17 +94,16 @@ static void rcu_collect(void *self, enum sgc_collect_kind kind)
     sgc_counting_collect(self, kind);
 }
 
-/* The grace-period thread never ends: when its cell comes, this is a forked child (or a stop that ends the strategy's work), and what the thread was in the middle
- * of has to be found again. */
+/* The grace-period thread never ends: when its cell comes, this is a forked child, in which nobody answers the
+ * request that is out (or a stop that ends the strategy's work). fork finds all threads at rest, so a batch that it
+ * was working on is whole, and the next thread takes it up. */
 static void rcu_thread_detach(void *self, void **place)
 {
     struct sgc_rcu *rcu = self;
     struct sgc_rcu_cell *cell = *place;
     if (cell == __atomic_load_n(&rcu->cell, __ATOMIC_RELAXED)) {
         __atomic_store_n(&rcu->cell, NULL, __ATOMIC_RELAXED);
-        rcu->cascade.running = false;
         __atomic_store_n(&rcu->wanted, false, __ATOMIC_RELAXED);
-        sgc_counting_pend(&rcu->counting);
     }
     sgc_rcu_queue_detach(rcu, cell);
     *place = NULL;
@@ -129,8 +130,8 @@ static int rcu_verify(void *self, struct sgc_error *error)
     host->walk(rcu->counting.heap, rcu_census_object, &census);
     sgc_rcu_queues_count(rcu, &n_retired, &n_noted);
     if (census.n_retired != n_retired)
-        return host->fail(error, -EUCLEAN, "retired: %llu objects are marked, %llu are in magazines", (unsigned long long)census.n_retired,
-                          (unsigned long long)n_retired);
+        return host->fail(error, -EUCLEAN, "retired: %llu objects are marked, %llu are in magazines",
+                          (unsigned long long)census.n_retired, (unsigned long long)n_retired);
     return sgc_counting_verify(&rcu->counting, n_noted, error);
 }
 
@@ -172,8 +173,10 @@ const struct sgc_strategy_plugin sgc_strategy_plugin SGC_PLUGIN_EXPORT = {
     .name = "rcu",
     .version = "1.0",
     .license = "MIT",
-    .description = "reference counts, reclaimed after grace periods: readers in sections need no lock; dead cycles are found by trial deletion",
-    .capabilities = SGC_NEED_REFERENCES | SGC_NEED_CYCLES | SGC_NEED_CONCURRENT_READERS | SGC_NEED_WEAK | SGC_NEED_FINALIZERS | SGC_CAP_COUNTS_REFERENCES,
+    .description = "reference counts, reclaimed after grace periods: readers in sections need no lock; dead cycles are "
+                   "found by trial deletion",
+    .capabilities = SGC_NEED_REFERENCES | SGC_NEED_CYCLES | SGC_NEED_CONCURRENT_READERS | SGC_NEED_WEAK |
+                    SGC_NEED_FINALIZERS | SGC_CAP_COUNTS_REFERENCES,
     .metadata = SGC_METADATA_PRIVATE_0,
     .params = rcu_params,
     .n_params = sizeof(rcu_params) / sizeof(rcu_params[0]),

@@ -1,47 +1,58 @@
-/* rcu.h - the strategy `rcu`: an object whose count reached 0 is retired, and ends when every section that may have read it is over.
- * rcu.c has the ops, chain.c the magazines that objects wait in, queues.c who fills and empties them, grace.c what happens after a grace period, pressure.c the
- * limits.
+/* rcu.h - the strategy `rcu`: an object whose count reached 0 is retired, and ends when every section that may have
+ * read it is over. rcu.c has the ops, chain.c the magazines that objects wait in, queues.c who fills and empties
+ * them, grace.c what happens after a grace period, pressure.c the limits.
  *
  * Safety argument (the mechanisms are commented where they stand)
  *
- * An object may be claimed (count 0 -> dead) when (1) its count is 0 and (2) every section that may have a bare reference to it has ended. Bare references come from
- * reading fields and root cells. At count 0 no place refers to the object, so any bare reference was read before the place was overwritten, and each such
- * overwriting was followed by a program's decrement (after sgc_xchg: of the hold that it gave). So (2) holds when all sections have ended that ran at the last of those.
+ * An object may be claimed (count 0 -> dead) when (1) its count is 0 and (2) every section that may have a bare
+ * reference to it has ended. Bare references come from reading fields and root cells. At count 0 no place refers to
+ * the object, so any bare reference was read before the place was overwritten, and each such overwriting was followed
+ * by a program's decrement (after sgc_xchg: of the hold that it gave). So (2) holds when all sections have ended that
+ * ran at the last of those.
  *
- * Eras. `era` counts batches of retired objects, modulo 256 in an object's touch byte. A program's decrement first touches the object: fence (A), era read, byte written; then
- * counts down. The grace-period thread closes batch e by raising era to e + 1, fence (B), and taking a grace period's stamp. When that grace period is over, e is `safe`.
- * A touch of e or less read era before it was raised, so A precedes B, and every section that could not see the overwriting before A had begun before the grace period
- * that followed B: it has ended. Sections that begin later see the place overwritten. Hence: touch <= safe implies (2).
- * While objects are claimed era is safe + 1, since the next batch is closed afterwards. So a byte is a touch that is not over if it equals the low byte of safe + 1,
- * and over otherwise; the byte of an object not touched for 256 eras may equal it too, and such an object waits one batch longer than it must. Nothing is
- * ever ended early, because a byte written since safe was closed is exactly safe + 1. 64-bit eras may wrap: only low bytes are compared.
- * Two threads may touch one object: the one with the older era must not overwrite the newer. Both are in sections, so no batch that the older one read as open can be
- * over, and the newer era is its era + 1 at the most: a compare-and-swap keeps a byte of own era + 1. (Core's own stamps would not do in a byte: waits that
- * time out let them run ahead of what is done by any number.)
+ * Eras. `era` counts batches of retired objects, modulo 256 in an object's touch byte. A program's decrement first
+ * touches the object: fence (A), era read, byte written; then counts down. The grace-period thread closes batch e by
+ * raising era to e + 1, fence (B), and taking a grace period's stamp. When that grace period is over, e is `safe`. A
+ * touch of e or less read era before it was raised, so A precedes B, and every section that could not see the
+ * overwriting before A had begun before the grace period that followed B: it has ended. Sections that begin later see
+ * the place overwritten. Hence: touch <= safe implies (2). While objects are claimed era is safe + 1, since the next
+ * batch is closed afterwards. So a byte is a touch that is not over if it equals the low byte of safe + 1, and over
+ * otherwise; the byte of an object not touched for 256 eras may equal it too, and such an object waits one batch
+ * longer than it must. Nothing is ever ended early, because a byte written since safe was closed is exactly safe + 1.
+ * 64-bit eras may wrap: only low bytes are compared. Two threads may touch one object: the one with the older era
+ * must not overwrite the newer. Both are in sections (core runs ops->decrement in a liburcu section at rest, too), so
+ * no batch that the older one read as open can be over, and the newer era is its era + 1 at the most: a
+ * compare-and-swap keeps a byte of own era + 1. (Core's own stamps would not do in a byte: waits that time out let
+ * them run ahead of what is done by any number.)
  *
- * The count and the byte. Touch precedes the decrement (acq_rel) and whoever sees the count that the decrement left sees the touch. So the order for the claimer is: count
- * is 0, byte is over, compare-and-swap 0 -> dead. Between these steps nobody can raise the count: that takes a bare reference, and by (2) there is none. Core's weak
+ * The count and the byte. Touch precedes the decrement (acq_rel) and whoever sees the count that the decrement left
+ * sees the touch. So the order for the claimer is: count is 0, byte is over, compare-and-swap 0 -> dead. Between
+ * these steps nobody can raise the count: that takes a bare reference, and by (2) there is none. Core's weak
  * references and ephemerons raise no count of 0.
  *
- * The bit SGC_COUNTING_RETIRED: the object is in a magazine, once. A decrement to 0 that finds it set leaves it at that: whoever takes the object out of the magazine
- * clears the bit (acq_rel) before it reads count and byte, and so sees that decrement and its touch, as the decrementer's `or` (acq_rel) came before the clear; or
- * the `or` came after it, found the bit clear and put the object into a magazine anew. An object in a magazine is never reclaimed by another way:
- * cascades and cycle collections leave it alone (pinned_state), and taking it out notes it as a candidate if it lives.
+ * The bit SGC_COUNTING_RETIRED: the object is in a magazine, once. A decrement to 0 that finds it set leaves it at
+ * that: whoever takes the object out of the magazine clears the bit (acq_rel) before it reads count and byte, and so
+ * sees that decrement and its touch, as the decrementer's `or` (acq_rel) came before the clear; or the `or` came
+ * after it, found the bit clear and put the object into a magazine anew. An object in a magazine is never reclaimed
+ * by another way: cascades and cycle collections leave it alone (pinned_state), and taking it out notes it as a
+ * candidate if it lives.
  *
- * Children. When an object is claimed its children lose their counts. A child that falls to 0 joins the batch at once if its touch is over: its bare references came
- * from the parent (read before the parent was unlinked: ended) or from another place, whose overwriting touched the child. If not, it is retired anew.
+ * Children. When an object is claimed its children lose their counts. A child that falls to 0 joins the batch at once
+ * if its touch is over: its bare references came from the parent (read before the parent was unlinked: ended) or from
+ * another place, whose overwriting touched the child. If not, it is retired anew.
  *
- * Candidates. Only the grace-period thread and the stopper end objects, so the candidate sets are theirs alone. A program's thread puts a candidate into a chain of
- * its own, after the touch and before the decrement; the grace-period thread empties these chains when a batch's grace period is over, before it claims anything. A
- * candidate that may be claimed has a touch that is over: the section that noted it had ended, so it was in the chain, and is in the set by then, where it is found
- * and taken out. */
+ * Candidates. Only the grace-period thread and the stopper end objects, so the candidate sets are theirs alone. A
+ * program's thread puts a candidate into a chain of its own, after the touch and before the decrement; the
+ * grace-period thread empties these chains when a batch's grace period is over, before it claims anything. A
+ * candidate that may be claimed has a touch that is over: the section that noted it had ended, so it was in the
+ * chain, and is in the set by then, where it is found and taken out. */
 #ifndef SLABGC_PLUGINS_RCU_RCU_H
 #define SLABGC_PLUGINS_RCU_RCU_H
 
 #include "plugins/counting/counting.h"
 #include "plugins/rcu/chain.h"
 
-/* What a thread leaves to the grace-period thread. Registered with the heap until it is empty and its thread has left. */
+/* What a thread leaves to the grace-period thread. Registered with the heap until it is empty and its thread left. */
 struct sgc_rcu_queue {
     struct sgc_chain retired, noted;
     struct sgc_rcu_queue *next; /* lock */
@@ -49,28 +60,32 @@ struct sgc_rcu_queue {
 };
 
 struct sgc_rcu_cell {
-    struct sgc_counting_cell counting; /* first; its set stays empty, and its address stands for this cell in the enlist hook */
-    struct sgc_rcu_queue *queue;       /* NULL before the first use */
-    uint64_t n_noted, collection;      /* candidates noted since that collection */
+    /* first; its set stays empty, and its address stands for this cell in the enlist hook */
+    struct sgc_counting_cell counting;
+    struct sgc_rcu_queue *queue;  /* NULL before the first use */
+    uint64_t n_noted, collection; /* candidates noted since that collection */
 };
 
 struct sgc_rcu {
-    struct sgc_counting counting; /* first; its lock also guards queues; its sets are the grace-period thread's, or the stopper's */
-    uint8_t *touch_bias;          /* SGC_METADATA_PRIVATE_0: touch byte of p is touch_bias[p >> 4] */
-    uint64_t retired_soft_bytes, retired_hard_bytes, backpressure_max_ns; /* atomic: read at rest, while configure writes at a stop */
+    /* first; its lock also guards queues; its sets are the grace-period thread's, or the stopper's */
+    struct sgc_counting counting;
+    uint8_t *touch_bias; /* SGC_METADATA_PRIVATE_0: touch byte of p is touch_bias[p >> 4] */
+    /* atomic: read at rest, while configure writes at a stop */
+    uint64_t retired_soft_bytes, retired_hard_bytes, backpressure_max_ns;
 
-    struct sgc_rcu_queue *queues; /* lock; new ones in front, taken out by the grace-period thread or the stopper alone */
-    uint64_t era;                 /* atomic; raised by the grace-period thread and the stopper */
-    int64_t retired_bytes;        /* atomic: of objects in magazines */
-    bool wanted;                  /* atomic: a grace period is asked for, and grace_elapsed will come */
-    uint64_t collection;          /* number of the next one; stopper */
+    /* lock; new ones in front, taken out by the grace-period thread or the stopper alone */
+    struct sgc_rcu_queue *queues;
+    uint64_t era;          /* atomic; raised by the grace-period thread and the stopper */
+    int64_t retired_bytes; /* atomic: of objects in magazines */
+    bool wanted;           /* atomic: a grace period is asked for, and grace_elapsed will come */
+    uint64_t collection;   /* number of the next one; stopper */
 
     /* The grace-period thread's, or the stopper's. */
-    uint64_t safe;                /* every touch of this era or less is over */
-    uint64_t batch_stamp;         /* the batch may be worked on when this grace period is done */
-    bool batch, working;          /* there is one; its grace period is over */
+    uint64_t safe;                               /* every touch of this era or less is over */
+    uint64_t batch_stamp;                        /* the batch may be worked on when this grace period is done */
+    bool batch, working;                         /* there is one; its grace period is over */
     struct sgc_rcu_queue *taking, *taking_noted; /* queues from here on may have something before their cuts */
-    struct sgc_rcu_cell *cell;    /* atomic: the grace-period thread's own; NULL before it has run */
+    struct sgc_rcu_cell *cell;                   /* atomic: the grace-period thread's own; NULL before it has run */
     struct sgc_cascade cascade;
 };
 
@@ -83,7 +98,8 @@ void sgc_rcu_retire(struct sgc_rcu *rcu, struct sgc_rcu_cell *cell, void *object
 bool sgc_rcu_enlist(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object);
 /* The thread leaves its queue. In a section of that thread, or at a stop. */
 void sgc_rcu_queue_detach(struct sgc_rcu *rcu, struct sgc_rcu_cell *cell);
-/* The rest: grace-period thread or stopper. Cut all queues' chains at what is in them now; the first tells whether there is anything. */
+/* The rest: grace-period thread or stopper. Cut all queues' chains at what is in them now; the first tells whether
+ * there is anything. */
 bool sgc_rcu_cut_retired(struct sgc_rcu *rcu);
 void sgc_rcu_cut_noted(struct sgc_rcu *rcu);
 /* Next object before the cuts, or NULL. */

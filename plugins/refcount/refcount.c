@@ -1,9 +1,13 @@
-/* refcount.c - the strategy `refcount`: an object ends when its count reaches 0, at the end of the section at the latest; dead cycles in collections.
- * Called by core through sgc_strategy_plugin. Counting, candidates and cycles are plugins/counting; here is when a death is acted upon: at once.
- * A decrement in a section waits for its end (SGC_STATE_DEFER, core's list), so what the section read stays valid for its own thread; when ops->decrement comes, nothing
- * that the thread read depends on the object any more. Other threads' reads are the program's to lock (no concurrent-readers); their counting is not: counts and
- * state bytes change by atomics, and the thread that brings a count to 0 learns so by the return value, alone.
- * Each thread ends objects by a cascade of its own, in its cell. DESIGN.md has the argument. Locks: those of plugins/counting. */
+/* refcount.c - the strategy `refcount`: an object ends when its count reaches 0, at the end of the section at the
+ * latest; dead cycles in collections.
+ * Called by core through sgc_strategy_plugin. Counting, candidates and cycles are plugins/counting; here is when a
+ * death is acted upon: at once. A decrement in a section waits for its end (SGC_STATE_DEFER, core's list), so what
+ * the section read stays valid for its own thread; when ops->decrement comes, nothing that the thread read depends on
+ * the object any more. Other threads' reads are the program's to lock (no concurrent-readers); their counting is not:
+ * counts and state bytes change by atomics, and the thread that brings a count to 0 learns so by the return value,
+ * alone.
+ * Each thread ends objects by a cascade of its own, in its cell. DESIGN.md has the argument. Locks: those of
+ * plugins/counting. */
 #include "plugins/counting/counting.h"
 #include "plugins/counting/params.h"
 
@@ -20,7 +24,8 @@ static void refcount_drain(struct sgc_counting *counting)
     (void)counting;
 }
 
-static int refcount_open(const struct sgc_host *host, struct sgc_heap *heap, const uint64_t *params, void **self, struct sgc_error *error)
+static int refcount_open(const struct sgc_host *host, struct sgc_heap *heap, const uint64_t *params, void **self,
+                         struct sgc_error *error)
 {
     struct sgc_counting *counting = host->alloc(sizeof(*counting));
     if (!counting)
@@ -52,7 +57,8 @@ static void refcount_close(void *self)
     host->free(counting, sizeof(*counting));
 }
 
-/* Without memory for a cell the count goes down all the same; who lives on is a lost candidate, who does not waits for a full collection. */
+/* Without memory for a cell the count goes down all the same; who lives on is a lost candidate, who does not waits
+ * for a full collection. */
 static void refcount_decrement_without_cell(struct sgc_counting *counting, void *object)
 {
     if (sgc_counting_release(counting, NULL, object))
@@ -83,13 +89,10 @@ static void refcount_collect(void *self, enum sgc_collect_kind kind)
     sgc_counting_collect(self, kind);
 }
 
-/* Also called in a forked child for threads that do not exist there, whose cascades may have been under way. */
 static void refcount_thread_detach(void *self, void **place)
 {
     struct sgc_counting *counting = self;
     struct refcount_cell *cell = *place;
-    cell->cascade.running = false;
-    sgc_cascade_run(counting, &cell->cascade, UINT64_MAX);
     sgc_candidates_detach(counting, &cell->counting.young);
     sgc_cascade_fini(counting->host, &cell->cascade);
     *place = NULL;
@@ -144,7 +147,8 @@ const struct sgc_strategy_plugin sgc_strategy_plugin SGC_PLUGIN_EXPORT = {
     .version = "1.0",
     .license = "MIT",
     .description = "reference counts, prompt; dead cycles are found by trial deletion",
-    .capabilities = SGC_NEED_REFERENCES | SGC_NEED_CYCLES | SGC_NEED_PROMPT | SGC_NEED_WEAK | SGC_NEED_FINALIZERS | SGC_CAP_COUNTS_REFERENCES,
+    .capabilities = SGC_NEED_REFERENCES | SGC_NEED_CYCLES | SGC_NEED_PROMPT | SGC_NEED_WEAK | SGC_NEED_FINALIZERS |
+                    SGC_CAP_COUNTS_REFERENCES,
     .params = refcount_params,
     .n_params = sizeof(refcount_params) / sizeof(refcount_params[0]),
     .ops = &refcount_ops,

@@ -52,7 +52,8 @@ START_TEST(a_refused_worklist_loses_nothing)
     fake_open(&sgc_strategy_plugin, NULL);
     void *root = fake_new(&fake_acyclic_type);
     widen(root, 5);
-    void *line = fake_new(&fake_acyclic_type), *at = line; /* a line whose every node has five more children, all pushed before the next ends */
+    /* a line whose every node has five more children, all pushed before the next ends */
+    void *line = fake_new(&fake_acyclic_type), *at = line;
     for (unsigned i = 0; i < 100; i++) {
         for (unsigned child = 1; child < FAKE_REFERENCES; child++)
             graph_grow(at, child - 1, &fake_leaf_type);

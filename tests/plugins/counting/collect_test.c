@@ -75,7 +75,8 @@ START_TEST(after_a_full_collection_no_candidate_is_left)
     for (unsigned step = 0; step < 5000; step++) {
         void *owner = objects[support_random(&random) % 200];
         if (fake_host()->type_of(owner) == &fake_node_type)
-            fake_set(owner, (unsigned)(support_random(&random) % FAKE_REFERENCES), objects[support_random(&random) % 200]);
+            fake_set(owner, (unsigned)(support_random(&random) % FAKE_REFERENCES),
+                     objects[support_random(&random) % 200]);
         if (step % 500 == 0)
             fake_collect(step % 1000 ? SGC_COLLECT_MINOR : SGC_COLLECT_FULL);
     }
@@ -119,7 +120,8 @@ START_TEST(the_live_set_is_that_of_a_trace)
             if (fake_host()->type_of(objects[i]) != &fake_node_type)
                 continue;
             for (unsigned n = (unsigned)(support_random(&random) % 3); n > 0; n--)
-                fake_set(objects[i], (unsigned)(support_random(&random) % FAKE_REFERENCES), objects[support_random(&random) % N]);
+                fake_set(objects[i], (unsigned)(support_random(&random) % FAKE_REFERENCES),
+                         objects[support_random(&random) % N]);
         }
         for (unsigned i = 0; i < N; i++) {
             if (support_random(&random) % 20 == 0)

@@ -32,7 +32,8 @@ END_TEST
 START_TEST(a_ring_below_an_acyclic_object_goes_in_the_next_round)
 {
     fake_open(&sgc_strategy_plugin, NULL);
-    void *ring = graph_ring(4, &fake_node_type), *acyclic = graph_grow(ring, 1, &fake_acyclic_type), *below = graph_ring(4, &fake_node_type);
+    void *ring = graph_ring(4, &fake_node_type), *acyclic = graph_grow(ring, 1, &fake_acyclic_type),
+         *below = graph_ring(4, &fake_node_type);
     fake_set(acyclic, 0, below);
     fake_drop(below);
     fake_drop(ring);
@@ -122,7 +123,8 @@ END_TEST
 START_TEST(a_key_with_a_finalizer_loses_its_ephemerons_and_keeps_its_ring)
 {
     fake_open(&sgc_strategy_plugin, NULL);
-    void *key = graph_ring(2, &fake_finalized_type), *value = fake_new(&fake_node_type), *ephemeron = fake_ephemeron(key, value);
+    void *key = graph_ring(2, &fake_finalized_type), *value = fake_new(&fake_node_type),
+         *ephemeron = fake_ephemeron(key, value);
     fake_drop(value);
     fake_drop(key);
     fake_collect(SGC_COLLECT_FULL);

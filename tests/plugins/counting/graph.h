@@ -32,7 +32,7 @@ static inline void *graph_ring(unsigned n, const struct sgc_type *type)
     return first;
 }
 
-/* A list over field 0; returns its head, with the only hold. Built from the tail: every node was held once and dropped. */
+/* A list over field 0; returns its head, with the only hold. Built from the tail: every node was held once. */
 static inline void *graph_list(unsigned n, const struct sgc_type *type)
 {
     void *head = NULL;

@@ -84,7 +84,7 @@ START_TEST(acyclic_objects_are_not_walked_through)
     fake_drop(ring);
     ck_assert(run(true, false));
     ck_assert(!is_node(acyclic) && !is_node(leaf));
-    ck_assert(is_live(below)); /* a candidate of its own; the claim comes from outside the map */
+    ck_assert(is_live(below));             /* a candidate of its own; the claim comes from outside the map */
     ck_assert_uint_eq(trial.n_visited, 5); /* the ring, and below twice: walked from, and found live */
     end();
 }
@@ -108,7 +108,8 @@ START_TEST(a_walk_beyond_the_budget_makes_its_candidates_old_and_leaves_no_trace
 }
 END_TEST
 
-/* The large structure is walked from after the small one, adds to its internal counts, and is rolled back: the small one must live all the same. */
+/* The large structure is walked from after the small one, adds to its internal counts, and is rolled back: the small
+ * one must live all the same. */
 START_TEST(a_roll_back_takes_references_to_older_nodes_back)
 {
     fake_open(&sgc_strategy_plugin, "visit_budget", 10, NULL);
@@ -174,7 +175,8 @@ END_TEST
 START_TEST(a_ring_of_ephemerons_lives_while_one_key_is_held)
 {
     fake_open(&sgc_strategy_plugin, NULL);
-    void *a = fake_new(&fake_leaf_type), *b = fake_new(&fake_leaf_type), *va = fake_new(&fake_node_type), *vb = fake_new(&fake_node_type);
+    void *a = fake_new(&fake_leaf_type), *b = fake_new(&fake_leaf_type), *va = fake_new(&fake_node_type),
+         *vb = fake_new(&fake_node_type);
     fake_set(va, 0, b); /* a's value leads to b, b's to a */
     fake_set(vb, 0, a);
     void *ea = fake_ephemeron(a, va), *eb = fake_ephemeron(b, vb);

@@ -203,8 +203,8 @@ START_TEST(garbage_in_a_magazine_is_not_reclaimed_by_a_minor_collection)
 {
     fake_open(&sgc_strategy_plugin, NULL);
     void *a = fake_new(&fake_node_type), *b = kit_grow(a, 0, &fake_node_type);
-    fake_drop(a);       /* retired */
-    fake_set(b, 0, a);  /* by a section that has both: a ring that nobody holds, and a in a magazine */
+    fake_drop(a);      /* retired */
+    fake_set(b, 0, a); /* by a section that has both: a ring that nobody holds, and a in a magazine */
     fake_hold(b);
     fake_drop(b);
     fake_collect(SGC_COLLECT_MINOR);
@@ -219,15 +219,15 @@ START_TEST(garbage_in_a_magazine_is_not_reclaimed_by_a_minor_collection)
 }
 END_TEST
 
-/* Random programs with readers that hold on to bare references. Steps are whole operations; grace periods begin and end as steps of their own, and do not end
- * while a reader that was there when they began is in its section. */
+/* Random programs with readers that hold on to bare references. Steps are whole operations; grace periods begin and
+ * end as steps of their own, and do not end while a reader that was there when they began is in its section. */
 enum { MODEL_OBJECTS = 24, MODEL_READERS = 3 };
 
 static struct model {
-    void *held[MODEL_OBJECTS];    /* the program's holds */
-    void *bare[MODEL_READERS];    /* what a reader read in its section */
+    void *held[MODEL_OBJECTS]; /* the program's holds */
+    void *bare[MODEL_READERS]; /* what a reader read in its section */
     bool reading[MODEL_READERS];
-    bool awaited[MODEL_READERS];  /* by the grace period under way */
+    bool awaited[MODEL_READERS]; /* by the grace period under way */
     bool under_way;
     uint64_t random;
 } model;

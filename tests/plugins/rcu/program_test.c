@@ -146,7 +146,8 @@ START_TEST(a_stalled_section_slows_allocation_is_named_and_loses_nothing)
 {
     enum { N = 100000 };
     pthread_t reader;
-    open_heap("strategy.rcu.retired_soft=64KiB,strategy.rcu.retired_hard=256KiB,strategy.rcu.backpressure_max=1ms,stall_report=5ms");
+    open_heap("strategy.rcu.retired_soft=64KiB,strategy.rcu.retired_hard=256KiB,strategy.rcu.backpressure_max=1ms,"
+              "stall_report=5ms");
     order = STEPS("reader: enters", "writer: drops", "reader: leaves", "writer: waits");
     struct node *node = new_node(5);
     sgc_root_set(&places[0], node);

@@ -131,25 +131,6 @@ START_TEST(dead_rings_that_a_refused_collection_left_are_found_after_adoption)
 }
 END_TEST
 
-/* As in a forked child: the thread was in the middle of a cascade. */
-START_TEST(detaching_finishes_what_the_thread_was_at)
-{
-    fake_open(&sgc_strategy_plugin, NULL);
-    fake_drop(fake_new(&fake_node_type));
-    struct {
-        struct sgc_counting_cell counting;
-        struct sgc_cascade cascade;
-    } *cell = *fake_host()->thread_cell(NULL);
-    void *list = graph_list(100, &fake_acyclic_type);
-    ck_assert(sgc_counting_release(counting(), NULL, list));
-    sgc_cascade_add(counting(), &cell->cascade, list);
-    cell->cascade.running = true;
-    fake_detach(0);
-    ck_assert_uint_eq(fake.n_live, 0);
-    fake_close();
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("refcount");
@@ -161,7 +142,6 @@ int main(void)
     tcase_add_test(tests, configure_changes_thresholds_and_pace);
     tcase_add_test(tests, a_quiet_heap_is_handed_over_without_a_trace);
     tcase_add_test(tests, dead_rings_that_a_refused_collection_left_are_found_after_adoption);
-    tcase_add_test(tests, detaching_finishes_what_the_thread_was_at);
     suite_add_tcase(suite, tests);
     return support_main(suite);
 }

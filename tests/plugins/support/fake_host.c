@@ -1,4 +1,5 @@
-/* fake_host.c - the services of the fake host: each is the shortest code that keeps plugin.h's promise. See fake_host.h. */
+/* fake_host.c - the services of the fake host: each is the shortest code that keeps plugin.h's promise. See
+ * fake_host.h. */
 #include "tests/plugins/support/fake_state.h"
 
 #include <errno.h>
@@ -6,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
 
 struct fake_state fake_state_;
 #define S fake_state_
@@ -63,7 +63,8 @@ static bool decrement_slow(void *object)
 uint64_t fake_count_value(const void *object)
 {
     const uint8_t byte = *fake_count_byte(object);
-    return byte == SGC_COUNT_DEAD ? UINT64_MAX : (uint64_t)(byte & 0x7f) + (byte & SGC_COUNT_EXCESS ? *fake_excess_of(object) : 0);
+    return byte == SGC_COUNT_DEAD ? UINT64_MAX
+                                  : (uint64_t)(byte & 0x7f) + (byte & SGC_COUNT_EXCESS ? *fake_excess_of(object) : 0);
 }
 
 /* ---- memory and objects */
@@ -244,7 +245,8 @@ static size_t host_select_finalizable(struct sgc_heap *heap, void **objects, siz
     for (size_t i = 0; i < n; i++) {
         bool last = false;
         for (size_t j = 0; j < n && !last; j++)
-            last = j != i && reaches(objects[j], objects[i], is_dead, arg) && !reaches(objects[i], objects[j], is_dead, arg);
+            last = j != i && reaches(objects[j], objects[i], is_dead, arg) &&
+                   !reaches(objects[i], objects[j], is_dead, arg);
         if (last)
             continue;
         void *object = objects[i];
@@ -396,7 +398,10 @@ const struct sgc_host *fake_host(void)
         .struct_bytes = sizeof(struct sgc_host),
         .abi_major = SGC_ABI_MAJOR,
         .abi_minor = SGC_ABI_MINOR,
-        .counts = {.increment_slow = increment_slow, .decrement_slow = decrement_slow, .solo = &fake.solo, .value = fake_count_value},
+        .counts = {.increment_slow = increment_slow,
+                   .decrement_slow = decrement_slow,
+                   .solo = &fake.solo,
+                   .value = fake_count_value},
         .alloc = host_alloc,
         .free = host_free,
         .private_bias = host_private_bias,

@@ -1,7 +1,7 @@
-/* fake_host.h - a struct sgc_host made of arrays, for tests of strategies without core: one process, one thread that plays several.
- * Objects have up to FAKE_REFERENCES reference fields in a slot of 64 bytes; a reclaimed slot is filled with a pattern and reused last.
- * The fake fails the test (ck_abort) where core would panic, and where a strategy breaks the rules of plugin.h that it can see.
- * Depends on libcheck and include/ alone. */
+/* fake_host.h - a struct sgc_host made of arrays, for tests of strategies without core: one process, one thread that
+ * plays several. Objects have up to FAKE_REFERENCES reference fields in a slot of 64 bytes; a reclaimed slot is
+ * filled with a pattern and reused last. The fake fails the test (ck_abort) where core would panic, and where a
+ * strategy breaks the rules of plugin.h that it can see. Depends on libcheck and include/ alone. */
 #ifndef SLABGC_TESTS_PLUGINS_SUPPORT_FAKE_HOST_H
 #define SLABGC_TESTS_PLUGINS_SUPPORT_FAKE_HOST_H
 
@@ -22,18 +22,18 @@ extern const struct sgc_type fake_node_type, fake_leaf_type, fake_acyclic_type, 
 struct fake {
     const struct sgc_strategy_ops *ops;
     void *self;
-    unsigned thread;          /* who calls: index of the cell that the strategy gets */
-    unsigned depth;           /* of that thread's section */
-    bool stopped;             /* as in collect: forbids what needs a stop otherwise */
-    size_t n_live;            /* objects not reclaimed */
+    unsigned thread; /* who calls: index of the cell that the strategy gets */
+    unsigned depth;  /* of that thread's section */
+    bool stopped;    /* as in collect: forbids what needs a stop otherwise */
+    size_t n_live;   /* objects not reclaimed */
     uint64_t n_visited;
     int64_t retired_bytes;
-    int requested;            /* -1, or the highest enum sgc_collect_kind asked for */
+    int requested;                  /* -1, or the highest enum sgc_collect_kind asked for */
     size_t n_records, record_bytes; /* host->alloc'ed and not freed */
-    long refuse_after;        /* host->alloc succeeds so many times more; -1: always */
+    long refuse_after;              /* host->alloc succeeds so many times more; -1: always */
     uint64_t grace_started, grace_done, grace_stamp;
-    bool grace_wanted;        /* the strategy asked for a grace period; grace_stamp: which */
-    size_t n_queued;          /* objects in the finalizer queue */
+    bool grace_wanted; /* the strategy asked for a grace period; grace_stamp: which */
+    size_t n_queued;   /* objects in the finalizer queue */
     void *queue[64];
     struct sgc_pace pace;
     uint8_t solo;
@@ -41,7 +41,8 @@ struct fake {
 extern struct fake fake;
 
 const struct sgc_host *fake_host(void);
-/* Opens a strategy with the defaults of its parameter table, but for `key`=value pairs ended by NULL; fails the test when it refuses. Ends what was open. */
+/* Opens a strategy with the defaults of its parameter table, but for `key`=value pairs ended by NULL; fails the test
+ * when it refuses. Ends what was open. */
 void fake_open(const struct sgc_strategy_plugin *plugin, ...);
 /* For tests of parts: the fake without a strategy; the test sets fake.ops and fake.self. */
 void fake_reset(void);
