@@ -4,7 +4,8 @@
  * Encoding of the byte: 0..0x7e the count; 0x80 | low (low <= 0x7e) the count is low + excess word, excess > 0; 0xff (SGC_COUNT_DEAD)
  * claimed by the collector: no count any more. Transitions that touch the excess word are made under a stripe lock in core and
  * publish by a compare-and-swap of the byte, so the lock-free paths below only ever move low between 0 and 0x7e.
- * A byte of 0 means no claim at all: whoever brings it to 0 sees that by the return value, exactly once.
+ * A byte of 0 means no claim at all: whoever brings it to 0 sees that by the return value, exactly once. It is raised again only through a
+ * reference that was read in a section that still runs; weak references and ephemerons never raise it.
  *
  * Atomics: increments are relaxed (a claim is made from a valid reference); decrements are acq_rel, so that what each former owner did
  * happens before the claim that follows the last one. `solo` (pass *counts->solo) uses plain loads and stores. */

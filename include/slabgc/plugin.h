@@ -79,7 +79,8 @@ struct sgc_host {
 
     /* Death, for strategies that find it object by object. bury: clears weak references and ephemerons that name the object (under
      * SGC_CAP_COUNTS_REFERENCES it calls ops->decrement for their values); queues its finalizer if it has one that never ran, giving the
-     * object one count for the queue: then true, and it lives on. reclaim: frees the slots of n buried objects. [any] */
+     * object one count for the queue: then true, and it lives on (a claimed object with count 1, another with one more). A buried ephemeron is out of
+     * its key's list: the value, if it still has one, is the strategy's to release. reclaim: frees the slots of n buried objects. [any] */
     bool (*bury)(void *object);
     void (*reclaim)(struct sgc_heap *heap, void *const *objects, size_t n);
     /* Of n dead objects with finalizers that never ran, moves to the front those to queue now: the ones reachable from no other dead
@@ -147,7 +148,8 @@ struct sgc_strategy_ops {
     void (*close)(void *self);
 
     /* Stores that took the slow path. In a section; operands checked (owner an object of this heap, values of this heap, NULL or immediates). Must do, in this order: count the
-     * new value up, capture the old, store (release), then count down or retire the old. exchange returns the old value whose claim becomes the caller's hold. */
+     * new value up, capture the old, store (release), then count down or retire the old. exchange returns the old value whose claim becomes the caller's hold.
+     * A reference to an object of a manual type carries no claim (its state byte is not new_state): exchange makes the hold. */
     void (*store)(void *self, void *owner, void **field, void *value);
     void *(*exchange)(void *self, void *owner, void **field, void *value);
     bool (*compare_exchange)(void *self, void *owner, void **field, void *expected, void *desired);

@@ -10,7 +10,8 @@ extern "C" {
 #endif
 
 enum sgc_type_flags {
-    SGC_TYPE_ACYCLIC = 1 << 0,  /* no path of references leads from an object of this type back to itself: cycle collectors prune here */
+    SGC_TYPE_ACYCLIC = 1 << 0,  /* no path of references leads from an object of this type back to itself: cycle collectors prune here.
+                                 * An ephemeron counts as a reference from its key to its value */
     SGC_TYPE_LEAF = 1 << 1,     /* no references at all (implied by an empty description) */
     SGC_TYPE_MANUAL = 1 << 2,   /* freed at the last drop or by sgc_cache_free on every strategy; its references are the program's affair */
     SGC_TYPE_IMMORTAL = 1 << 3  /* never reclaimed before the heap closes */
