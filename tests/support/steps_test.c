@@ -12,7 +12,8 @@ static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 
 static void leave_trail(const char *name)
 {
-    static pthread_mutex_t trail_lock = PTHREAD_MUTEX_INITIALIZER; /* a step that blocks has not ended when the next one begins */
+    static pthread_mutex_t trail_lock =
+        PTHREAD_MUTEX_INITIALIZER; /* a step that blocks has not ended when the next one begins */
     step(plan, name);
     pthread_mutex_lock(&trail_lock);
     size_t length = strlen(trail);
