@@ -55,12 +55,16 @@ static struct sgc_rcu_queue *queue_of(struct sgc_rcu *rcu, struct sgc_rcu_cell *
     return cell->queue;
 }
 
+/* The grace-period thread is to look, at once: it takes its stamp itself when it cuts. So the request is for a stamp
+ * that is reached (0 would be none). */
 static void retire_want(struct sgc_rcu *rcu)
 {
     const struct sgc_host *host = rcu->counting.host;
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* C; pairs with D in grace_next_batch */
-    if (!__atomic_load_n(&rcu->wanted, __ATOMIC_RELAXED) && !__atomic_exchange_n(&rcu->wanted, true, __ATOMIC_RELAXED))
-        host->grace_request(rcu->counting.heap, host->grace_stamp());
+    if (__atomic_load_n(&rcu->wanted, __ATOMIC_RELAXED) || __atomic_exchange_n(&rcu->wanted, true, __ATOMIC_RELAXED))
+        return;
+    const uint64_t done = host->grace_done();
+    host->grace_request(rcu->counting.heap, done ? done : host->grace_stamp());
 }
 
 void sgc_rcu_retire(struct sgc_rcu *rcu, struct sgc_rcu_cell *cell, void *object)
