@@ -93,7 +93,9 @@ struct sgc_cache *sgc_cache_create(struct sgc_heap *heap, const struct sgc_type 
     if (heap->setup.cache_config &&
         heap->setup.cache_config(heap->setup.cache_config_arg, heap->name, name, &config, error) < 0)
         return NULL;
-    struct sgc_cache *cache = sgc_cache_make(heap, type, &config, &heap->budget, heap->kinds, error);
+    /* At rest a switch may add kinds meanwhile (switch.c); cache_adopt looks again in the section of the link. */
+    const uint32_t kinds = __atomic_load_n(&heap->kinds, __ATOMIC_RELAXED);
+    struct sgc_cache *cache = sgc_cache_make(heap, type, &config, &heap->budget, kinds, error);
     if (!cache)
         return NULL;
     if (cache_link(heap, cache, error) < 0) {

@@ -261,7 +261,7 @@ int sgc_heap_switch_strategy(struct sgc_heap *heap, const struct sgc_strategy_pl
     }
     if (plugin->n_params)
         memcpy(heap->params, params, plugin->n_params * sizeof(uint64_t));
-    heap->kinds |= plugin_kinds(plugin);
+    __atomic_store_n(&heap->kinds, heap->kinds | plugin_kinds(plugin), __ATOMIC_RELAXED); /* read at rest by sgc_cache_create */
     const uint32_t parity = heap->n_switches++ & 1;
     sgc_heap_publish_masks();
     sgc_event_record(SGC_EVENT_SWITCH, plugin->name, sgc_os_now_ns() - stop.began_ns, 0, 0, 0);
