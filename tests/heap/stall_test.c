@@ -102,6 +102,7 @@ static void *takes_turns(void *arg)
     sgc_enter();
     step(steps, "reader: leaves");
     sgc_leave();
+    step(steps, "reader: ends"); /* not before: a thread's end is a section, too */
     steps_end(steps);
     return NULL;
 }
@@ -111,7 +112,7 @@ START_TEST(only_a_section_that_ran_all_the_time_is_reported_and_once)
     open_with_limit(0);
     ck_assert_int_eq(sgc_thread_attach(), 0);
     steps = STEPS("reader: enters", "main: notes", "reader: leaves and enters again", "main: reports", "reader: leaves",
-                  "main: is alone");
+                  "main: is alone", "reader: ends");
     const pthread_t thread = support_thread("reader", takes_turns, NULL);
     step(steps, "main: notes");
     ck_assert_uint_eq(sgc_sections_note(SGC_WATCHER_WAIT), 1);
@@ -124,10 +125,10 @@ START_TEST(only_a_section_that_ran_all_the_time_is_reported_and_once)
     ck_assert_uint_eq(sgc_sections_note(SGC_WATCHER_WAIT), 1);
     ck_assert_uint_eq(sgc_sections_report(SGC_WATCHER_WAIT, NULL, 1), 1);
     step(steps, "main: is alone");
-    steps_end(steps);
-    join(thread); /* its end is a section, too */
     ck_assert_uint_eq(sgc_sections_note(SGC_WATCHER_WAIT), 0);
     ck_assert_uint_eq(sgc_sections_report(SGC_WATCHER_WAIT, NULL, 1), 0);
+    steps_end(steps);
+    join(thread);
     steps_free(steps);
     close_heap(heap);
 }
@@ -138,8 +139,8 @@ START_TEST(a_wait_with_a_deadline_gives_up_and_names_the_section)
     uint64_t n_stalls = 0;
     open_with_limit(0);
     ck_assert_int_eq(sgc_thread_attach(), 0);
-    steps =
-        STEPS("reader: enters", "main: waits", "reader: leaves and enters again", "reader: leaves", "main: is alone");
+    steps = STEPS("reader: enters", "main: waits", "reader: leaves and enters again", "reader: leaves",
+                  "main: is alone", "reader: ends");
     const pthread_t thread = support_thread("reader", takes_turns, NULL);
     step(steps, "main: waits");
     ck_assert_int_eq(sgc_sections_wait(SGC_WATCHER_WAIT, NULL, UINT64_MAX, sgc_os_now_ns() + 1000000, &n_stalls),
