@@ -17,6 +17,14 @@
 #define RANK_TSAN 0
 #endif
 
+static __thread char fork_self __attribute__((tls_model("initial-exec"))); /* its address is the thread, also in the child */
+
+/* The calling thread forks, and took the lock for that. */
+static inline bool lock_is_forks(const struct sgc_lock *lock)
+{
+    return __atomic_load_n(&lock->forker, __ATOMIC_RELAXED) == &fork_self; /* only this thread ever wrote that */
+}
+
 #ifdef SGC_DEBUG
 
 #define HELD_MAX 16 /* more than there are ranks between RUNTIME and META: rising order cannot need more */
@@ -80,10 +88,15 @@ static void held_fork_add(const struct sgc_lock *lock)
     held.fork_rank = lock->rank;
 }
 
-static void held_fork_remove(const struct sgc_lock *lock)
+static void held_fork_check(const struct sgc_lock *lock)
 {
     if (sgc_unlikely(held.n_fork == 0))
         sgc_panic("lock order: after_fork of %s (rank %d) without before_fork", lock->name, (int)lock->rank);
+}
+
+static void held_fork_remove(const struct sgc_lock *lock)
+{
+    held_fork_check(lock);
     held.n_fork--;
 }
 
@@ -109,6 +122,10 @@ static inline void held_fork_add(const struct sgc_lock *lock)
 {
     (void)lock;
 }
+static inline void held_fork_check(const struct sgc_lock *lock)
+{
+    (void)lock;
+}
 static inline void held_fork_remove(const struct sgc_lock *lock)
 {
     (void)lock;
@@ -121,6 +138,8 @@ void sgc_lock_init(struct sgc_lock *lock, enum sgc_rank rank, const char *name)
     pthread_mutex_init(&lock->mutex, NULL); /* cannot fail for a default mutex in glibc */
     lock->rank = rank;
     lock->name = name;
+    lock->forker = NULL;
+    lock->fork_depth = 0;
 }
 
 void sgc_lock_fini(struct sgc_lock *lock)
@@ -132,6 +151,8 @@ void sgc_lock_fini(struct sgc_lock *lock)
 
 void sgc_lock_acquire(struct sgc_lock *lock)
 {
+    if (sgc_unlikely(lock_is_forks(lock)))
+        return;
     held_check_order(lock); /* before it blocks, so that a deadlock becomes a panic */
     pthread_mutex_lock(&lock->mutex);
     held_add(lock);
@@ -139,6 +160,8 @@ void sgc_lock_acquire(struct sgc_lock *lock)
 
 int sgc_lock_try(struct sgc_lock *lock)
 {
+    if (sgc_unlikely(lock_is_forks(lock)))
+        return 1;
     if (pthread_mutex_trylock(&lock->mutex))
         return 0;
     held_add(lock);
@@ -147,23 +170,43 @@ int sgc_lock_try(struct sgc_lock *lock)
 
 void sgc_lock_release(struct sgc_lock *lock)
 {
+    if (sgc_unlikely(lock_is_forks(lock)))
+        return;
     held_release(lock);
     pthread_mutex_unlock(&lock->mutex);
 }
 
 void sgc_lock_before_fork(struct sgc_lock *lock)
 {
+    if (lock_is_forks(lock)) {
+        lock->fork_depth++;
+        return;
+    }
     held_fork_add(lock);
     pthread_mutex_lock(&lock->mutex);
+    __atomic_store_n(&lock->forker, &fork_self, __ATOMIC_RELAXED);
+    lock->fork_depth = 1;
 }
 
 void sgc_lock_after_fork(struct sgc_lock *lock, int in_child)
 {
+    if (!lock_is_forks(lock)) {
+        held_fork_check(lock);
+        return;
+    }
+    if (--lock->fork_depth > 0)
+        return;
     held_fork_remove(lock);
+    __atomic_store_n(&lock->forker, NULL, __ATOMIC_RELAXED);
     if (in_child && !RANK_TSAN)
         pthread_mutex_init(&lock->mutex, NULL);
     else
         pthread_mutex_unlock(&lock->mutex);
+}
+
+unsigned sgc_lock_fork_depth(const struct sgc_lock *lock)
+{
+    return lock_is_forks(lock) ? lock->fork_depth : 0;
 }
 
 void sgc_lock_reinit_after_fork(struct sgc_lock *lock)
@@ -189,6 +232,8 @@ void sgc_lock_assert_held(const struct sgc_lock *lock)
     for (unsigned i = 0; i < held.n_locks; i++)
         if (held.locks[i] == lock)
             return;
+    if (lock_is_forks(lock))
+        return;
     sgc_panic("lock order: %s (rank %d) is not held by this thread", lock->name, (int)lock->rank);
 #else
     (void)lock;

@@ -4,6 +4,7 @@
 #define SLABGC_CORE_BASE_RANK_H
 
 #include <pthread.h>
+#include <stddef.h>
 
 /* Lower number = taken first (outermost). Gaps leave room. */
 enum sgc_rank {
@@ -30,10 +31,12 @@ struct sgc_lock {
     pthread_mutex_t mutex;
     enum sgc_rank rank;
     const char *name; /* for the panic text and for people */
+    const void *forker;  /* the thread that took it by before_fork; atomic: others only compare it with themselves */
+    unsigned fork_depth; /* before_fork less after_fork; the forker's */
 };
 
 /* clang-format off */
-#define SGC_LOCK_INIT(rank_, name_) {PTHREAD_MUTEX_INITIALIZER, (rank_), (name_)}
+#define SGC_LOCK_INIT(rank_, name_) {PTHREAD_MUTEX_INITIALIZER, (rank_), (name_), NULL, 0}
 /* clang-format on */
 
 void sgc_lock_init(struct sgc_lock *lock, enum sgc_rank rank, const char *name);
@@ -47,9 +50,13 @@ void sgc_lock_release(struct sgc_lock *lock);
 
 /* For pthread_atfork handlers: any number of locks, in rising rank, equal ranks in the caller's order (its list's).
  * The thread may hold no other lock. after_fork undoes before_fork, in any order; in the child it makes the lock
- * usable again whatever the pthread library thinks of its owner. */
+ * usable again whatever the pthread library thinks of its owner. Pairs nest. Between them the forking thread, other
+ * libraries' handlers that is, may acquire and release the lock: that does nothing. after_fork of a lock that was made
+ * in between does nothing. */
 void sgc_lock_before_fork(struct sgc_lock *lock);
 void sgc_lock_after_fork(struct sgc_lock *lock, int in_child);
+/* Pairs that the calling thread is inside of. */
+unsigned sgc_lock_fork_depth(const struct sgc_lock *lock);
 
 /* In the child of fork(): makes a lock free again that the forking thread, or any other, held by sgc_lock_acquire. */
 void sgc_lock_reinit_after_fork(struct sgc_lock *lock);

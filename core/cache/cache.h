@@ -42,7 +42,7 @@ struct sgc_front {
                                      sum(returned); single writer, relaxed */
     uint64_t reserved_until;      /* slabs are kept until so many were handed out (sgc_front_reserve) */
     struct sgc_list link;         /* class->fronts or class->idle_fronts (class lock) */
-    struct sgc_thread *thread;
+    const struct sgc_context *user; /* of the thread that uses it; NULL: idle (class lock) */
     void *slots[SGC_WINDOW_SLOTS] __attribute__((aligned(64)));
     void *away[SGC_WINDOW_SLOTS]; /* slots on their way to slabs of other owners; entries go to NULL as they leave */
     uint32_t n_away;
@@ -205,5 +205,9 @@ struct sgc_slab *sgc_slot_check(const void *object, const char *what);
  */
 void sgc_cache_before_fork(void);
 void sgc_cache_after_fork(int in_child);
+/* Installs fork handlers for this layer and those below, once: 0 or a negative errno. A layer above that takes these
+ * locks in handlers of its own, after its own locks, installs them later: then its handlers run first, and the pairs
+ * nest. */
+int sgc_cache_fork_install(void);
 
 #endif

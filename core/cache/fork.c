@@ -10,6 +10,7 @@
  * Counters of torn fronts may be off by a window; n_live is made exact again at the next flush of a stop
  *   (sgc_class_recount). */
 #include "core/cache/internal.h"
+#include "core/os/meta.h"
 
 static void cache_each_class_locked(void (*visit)(struct sgc_class *class_, void *arg), void *arg)
 {
@@ -26,15 +27,15 @@ static void class_before_fork(struct sgc_class *class_, void *unused)
 void sgc_cache_before_fork(void)
 {
     sgc_lock_before_fork(&sgc_caches_lock);
-    cache_each_class_locked(class_before_fork, NULL);
+    if (sgc_lock_fork_depth(&sgc_caches_lock) == 1)
+        cache_each_class_locked(class_before_fork, NULL);
 }
 
 static void class_tear(struct sgc_class *class_)
 {
-    const struct sgc_front *mine = sgc_context_.fronts ? sgc_front_of(class_) : NULL;
     SGC_LIST_FOR_EACH_SAFE (at, &class_->fronts) {
         struct sgc_front *front = SGC_LIST_ENTRY(at, struct sgc_front, link);
-        if (front == mine)
+        if (front->user == &sgc_context_)
             continue;
         sgc_list_remove(&front->link);
         sgc_list_push_back(&class_->idle_fronts, &front->link);
@@ -54,10 +55,47 @@ static void class_after_fork(struct sgc_class *class_, void *in_child)
 
 void sgc_cache_after_fork(int in_child)
 {
-    cache_each_class_locked(class_after_fork, &in_child);
-    if (in_child)
-        sgc_fronts_after_fork_locked();
+    if (sgc_lock_fork_depth(&sgc_caches_lock) == 1) {
+        cache_each_class_locked(class_after_fork, &in_child);
+        if (in_child)
+            sgc_fronts_after_fork_locked();
+    }
     sgc_lock_after_fork(&sgc_caches_lock, in_child);
+}
+
+static void memory_before_fork(void)
+{
+    sgc_cache_before_fork();
+    sgc_region_before_fork();
+    sgc_meta_before_fork();
+}
+
+static void memory_after_fork(int in_child)
+{
+    sgc_meta_after_fork(in_child);
+    sgc_region_after_fork(in_child);
+    sgc_cache_after_fork(in_child);
+}
+
+static void memory_after_fork_parent(void)
+{
+    memory_after_fork(0);
+}
+
+static void memory_after_fork_child(void)
+{
+    memory_after_fork(1);
+}
+
+int sgc_cache_fork_install(void)
+{
+    static uint32_t installed; /* atomic; set before the call, which may allocate by a malloc that asks for this */
+    if (__atomic_exchange_n(&installed, 1, __ATOMIC_ACQ_REL))
+        return 0;
+    const int error = pthread_atfork(memory_before_fork, memory_after_fork_parent, memory_after_fork_child);
+    if (error)
+        __atomic_store_n(&installed, 0, __ATOMIC_RELEASE);
+    return -error;
 }
 
 /* A slot that the dead thread had at hand. In its own slab: the bit. Elsewhere: a remote free, unless it arrived. */
@@ -123,7 +161,7 @@ void sgc_fork_reap_locked(struct sgc_class *class_)
         if (!front->torn)
             continue;
         front->torn = 0;
-        front->thread = NULL;
+        front->user = NULL;
         front_recover_slots(front);
         front_relist(front);
     }

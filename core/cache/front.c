@@ -32,7 +32,7 @@ static struct sgc_front *front_adopt(struct sgc_class *class_)
         sgc_list_remove(&front->link);
         sgc_list_push_back(&class_->fronts, &front->link);
         front->idle = 0;
-        front->thread = sgc_context_.thread;
+        front->user = &sgc_context_;
     }
     sgc_class_unlock(class_);
     return front;
@@ -45,7 +45,7 @@ static struct sgc_front *front_make(struct sgc_class *class_)
         return NULL;
     front->class_ = class_;
     front->limit = class_->cache->debug || CACHE_ASAN ? 0 : class_->window_slots;
-    front->thread = sgc_context_.thread;
+    front->user = &sgc_context_;
     sgc_list_init(&front->partial);
     sgc_class_lock(class_);
     sgc_list_push_back(&class_->fronts, &front->link);
@@ -53,13 +53,17 @@ static struct sgc_front *front_make(struct sgc_class *class_)
     return front;
 }
 
+struct sgc_front *sgc_front_obtain(struct sgc_class *class_)
+{
+    struct sgc_front *front = front_adopt(class_);
+    return front ? front : front_make(class_);
+}
+
 static SGC_NOINLINE struct sgc_front *front_get_slow(struct sgc_class *class_)
 {
     if (!sgc_context_.fronts && sgc_thread_attach() < 0)
         return NULL;
-    struct sgc_front *front = front_adopt(class_);
-    if (!front)
-        front = front_make(class_);
+    struct sgc_front *front = sgc_front_obtain(class_);
     if (front)
         sgc_context_.fronts[class_->index] = front;
     return front;
@@ -88,7 +92,7 @@ void sgc_front_idle(struct sgc_front *front)
     sgc_list_remove(&front->link);
     sgc_list_push_front(&class_->idle_fronts, &front->link);
     front->idle = 1;
-    front->thread = NULL;
+    front->user = NULL;
     sgc_class_unlock(class_);
 }
 

@@ -100,6 +100,9 @@ void sgc_fronts_after_fork_locked(void);
 /* ---- front.c ---- */
 /* The calling thread's front, made or adopted at need. NULL: the OS refuses memory. */
 struct sgc_front *sgc_front_get(struct sgc_class *class_);
+/* A front of the class for the calling thread, adopted or made; the caller keeps it in a table, or gives it back by
+ * sgc_front_idle. NULL: the OS refuses memory. */
+struct sgc_front *sgc_front_obtain(struct sgc_class *class_);
 /* Gives the window back and makes the front adoptable. Class lock not held. */
 void sgc_front_idle(struct sgc_front *front);
 /* Frees slots of one word past the window. front: the calling thread's, or NULL when it has none. */

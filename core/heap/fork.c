@@ -127,5 +127,6 @@ static void fork_child(void)
 
 int sgc_fork_install(void)
 {
-    return -pthread_atfork(fork_prepare, fork_parent, fork_child);
+    const int rc = sgc_cache_fork_install(); /* first: its handlers are the innermost */
+    return rc < 0 ? rc : -pthread_atfork(fork_prepare, fork_parent, fork_child);
 }

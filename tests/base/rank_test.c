@@ -130,6 +130,38 @@ START_TEST(a_lock_held_over_fork_can_be_made_usable_in_the_child)
 }
 END_TEST
 
+START_TEST(the_forking_thread_passes_its_own_locks_and_pairs_nest)
+{
+    struct sgc_lock late;
+    for (int in_child = 0; in_child < 2; in_child++) {
+        sgc_lock_before_fork(&outer);
+        sgc_lock_before_fork(&inner);
+        sgc_lock_before_fork(&outer); /* the handlers of a lower layer */
+        ck_assert_uint_eq(sgc_lock_fork_depth(&outer), 2);
+        sgc_lock_acquire(&inner); /* somebody else's handler allocates */
+        sgc_lock_assert_held(&inner);
+        sgc_lock_acquire(&outer);
+        ck_assert(sgc_lock_try(&outer));
+        sgc_lock_release(&outer);
+        sgc_lock_release(&inner);
+        sgc_lock_init(&late, SGC_RANK_CACHE, "late");
+        sgc_lock_after_fork(&outer, in_child);
+        ck_assert_uint_eq(sgc_lock_fork_depth(&outer), 1);
+        sgc_lock_acquire(&late);
+        sgc_lock_release(&late);
+        sgc_lock_after_fork(&late, in_child);
+        sgc_lock_after_fork(&inner, in_child);
+        sgc_lock_after_fork(&outer, in_child);
+        ck_assert_uint_eq(sgc_lock_fork_depth(&outer), 0);
+        sgc_lock_acquire(&outer);
+        sgc_lock_acquire(&inner);
+        sgc_lock_release(&inner);
+        sgc_lock_release(&outer);
+        sgc_lock_fini(&late);
+    }
+}
+END_TEST
+
 #ifdef SGC_DEBUG
 
 static void take_downwards(void *arg)
@@ -234,6 +266,7 @@ int main(void)
     tcase_add_test(tc, a_lock_excludes_other_threads);
     tcase_add_test(tc, destroying_a_held_lock_panics);
     tcase_add_test(tc, fork_hands_usable_locks_to_parent_and_child);
+    tcase_add_test(tc, the_forking_thread_passes_its_own_locks_and_pairs_nest);
     tcase_add_test(tc, a_lock_held_over_fork_can_be_made_usable_in_the_child);
 #ifdef SGC_DEBUG
     tcase_add_test(tc, taking_a_lower_rank_panics_and_names_both_locks);
