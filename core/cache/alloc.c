@@ -1,8 +1,12 @@
-/* alloc.c - the bare object cache: allocation and free of single objects.
- * Called by programs. The fast paths touch the thread's front, the cache's first line, and on free the slab's
- *   descriptor and bits; whatever is special (unattached thread, managed heap, size classes, debug checks, large
- *   objects) fails one of their tests and takes the slow path.
- * Each call keeps stops away while it lasts (call.h): a walk or a collection finds whole windows.
+/* alloc.c - the bare object cache: what the inline paths of slabgc/cache.h leave over, and the bulk forms.
+ * Called by programs. The inline paths touch the thread's window and the cache's first word; whatever is special
+ *   (empty or full window, unattached thread, managed heap, size classes, debug checks, large objects) fails one of
+ *   their tests and comes here.
+ * Stops. A call here keeps stops away while it lasts (call.h), as it moves slots between windows and slabs. The inline
+ *   paths do not: each changes its thread's window by one store of the word, and nothing else. So whoever is at a stop
+ *   may do anything but change the window of another thread's bare cache; it reads them by snapshot (stop.c).
+ * Checks. A free through the window is checked when the slot leaves for its slab (front.c, slots_group): the check
+ *   costs as much as allocation and free together. debug=check, and any other debug=, has each free checked here.
  * No lock on the fast paths. */
 #include "core/cache/call.h"
 #include "core/cache/internal.h"
@@ -15,19 +19,13 @@ static SGC_COLD _Noreturn void cache_panic_managed(const struct sgc_cache *cache
     sgc_panic("%s: cache %s belongs to a managed heap; use %s", call, cache->name, use);
 }
 
-/* 0, whose window is always empty, once the cache has had managed objects (sgc_cache_mix). */
-static inline uint32_t fast_index(const struct sgc_cache *cache)
-{
-    return __atomic_load_n(&cache->fast_index, __ATOMIC_RELAXED);
-}
-
 void (*sgc_cache_end_managed)(void *object);
 
 void sgc_cache_mix(struct sgc_cache *cache)
 {
     __atomic_store_n(&cache->mixed, 1,
                      __ATOMIC_RELAXED); /* whoever is handed a managed object sees it: handing over orders it */
-    __atomic_store_n(&cache->fast_index, 0, __ATOMIC_RELAXED);
+    sgc_cache_head_update(cache);
 }
 
 static void *cache_take(struct sgc_class *class_)
@@ -66,7 +64,7 @@ static void *cache_alloc_entered(struct sgc_cache *cache, size_t n, const void *
     return object;
 }
 
-static SGC_NOINLINE void *cache_alloc_slow(struct sgc_cache *cache, size_t n, const void *site)
+static void *cache_alloc_site(struct sgc_cache *cache, size_t n, const void *site)
 {
     bool outermost;
     if (sgc_unlikely(!cache->managed_manual))
@@ -78,23 +76,14 @@ static SGC_NOINLINE void *cache_alloc_slow(struct sgc_cache *cache, size_t n, co
     return object;
 }
 
-void *sgc_cache_alloc(struct sgc_cache *cache)
+void *sgc_cache_alloc_slow_(struct sgc_cache *cache)
 {
-    struct sgc_context *context = &sgc_context_;
-    struct sgc_front **fronts = context->fronts;
-    uint32_t before;
-    if (sgc_likely(fronts && cache->managed_manual && sgc_call_try_anywhere(context, &before))) {
-        void *object = sgc_front_pop(fronts[fast_index(cache)]);
-        sgc_call_end_anywhere(context, before);
-        if (sgc_likely(object != NULL))
-            return object;
-    }
-    return cache_alloc_slow(cache, 0, __builtin_return_address(0));
+    return cache_alloc_site(cache, 0, __builtin_return_address(0));
 }
 
 void *sgc_cache_alloc_n(struct sgc_cache *cache, size_t n)
 {
-    return cache_alloc_slow(cache, n, __builtin_return_address(0));
+    return cache_alloc_site(cache, n, __builtin_return_address(0));
 }
 
 /* Everything that free must be sure of: a live object of this cache. */
@@ -115,7 +104,7 @@ static void cache_end_managed(struct sgc_cache *cache, void *object)
         sgc_cache_end_managed(object);
 }
 
-static SGC_NOINLINE void cache_free_slow(struct sgc_cache *cache, void *object, const void *site)
+void sgc_cache_free_slow_(struct sgc_cache *cache, void *object)
 {
     bool outermost;
     if (!object)
@@ -125,45 +114,9 @@ static SGC_NOINLINE void cache_free_slow(struct sgc_cache *cache, void *object, 
         sgc_panic("sgc_cache_free: no memory to attach this thread; call sgc_thread_attach first to be told instead");
     cache_end_managed(cache, object);
     if (cache->debug)
-        sgc_debug_on_free(cache, object, site);
+        sgc_debug_on_free(cache, object, __builtin_return_address(0));
     sgc_slot_free(object);
     cache_leave(outermost);
-}
-
-/* A live object of this cache, which has a fast path. A stop in between changes nothing of a live object's slab and
- * bits. */
-static inline bool cache_owns(const struct sgc_cache *cache, const void *object)
-{
-    const size_t granule = sgc_granule_number(object);
-    if (sgc_unlikely(granule >= __atomic_load_n(&sgc_arena.top_granules, __ATOMIC_RELAXED)))
-        return false;
-    const struct sgc_class *class_ = cache->fast_class;
-    const uint64_t taken = word_load(&sgc_arena.bit_words[SGC_KIND_FREE][granule / 64]) |
-                           word_load(&sgc_arena.bit_words[SGC_KIND_REMOTE][granule / 64]);
-    const uint64_t valid = class_->slot_mask[granule / 64 % SGC_SLAB_WORDS] & ~taken;
-    return sgc_arena.slabs[granule / SGC_SLAB_GRANULES].class_ == class_ && valid >> (granule % 64) & 1;
-}
-
-void sgc_cache_free(struct sgc_cache *cache, void *object)
-{
-    struct sgc_context *context = &sgc_context_;
-    struct sgc_front **fronts = context->fronts;
-    uint32_t before;
-    if (sgc_likely(fronts && cache->managed_manual && cache_owns(cache, object) &&
-                   sgc_call_try_anywhere(context, &before))) {
-        struct sgc_front *front = fronts[fast_index(cache)];
-        const uint64_t word = front->word;
-        const bool room = (uint8_t)word < front->limit;
-        if (sgc_likely(room)) {
-            front->slots[(uint8_t)word] = object;
-            __atomic_store_n(&front->word, word + 1,
-                             __ATOMIC_RELEASE); /* for fork.c: entry before count; single writer */
-        }
-        sgc_call_end_anywhere(context, before);
-        if (sgc_likely(room))
-            return;
-    }
-    cache_free_slow(cache, object, __builtin_return_address(0));
 }
 
 /* ---- all or none ---- */

@@ -14,24 +14,23 @@
 #include "core/slab/slab.h"
 #include <slabgc/cache.h>
 
-#define SGC_WINDOW_SLOTS 64
-#define SGC_FRONT_POPPED 256u /* sgc_front.word: the count of slots handed out goes in these steps */
-_Static_assert(SGC_WINDOW_SLOTS < SGC_FRONT_POPPED && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "sgc_front.n is the lowest byte of sgc_front.word");
+_Static_assert(SGC_WINDOW_SLOTS < SGC_WINDOW_POPPED, "the number of slots fits below the count of those handed out");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "sgc_front.n is the lowest byte of its window's word");
 #define SGC_MAX_CLASSES 4096 /* per process, all caches together */
 #define SGC_CLASSES_PER_CACHE 40
 
-enum sgc_debug { SGC_DEBUG_REDZONE = 1, SGC_DEBUG_POISON = 2, SGC_DEBUG_TRACK = 4 };
+/* CHECK adds nothing of its own: each free is checked at the call, as under any of the others. */
+enum sgc_debug { SGC_DEBUG_REDZONE = 1, SGC_DEBUG_POISON = 2, SGC_DEBUG_TRACK = 4, SGC_DEBUG_CHECK = 8 };
 
 /* One thread's share of one class. Only its thread touches it, except: the last line (atomic), the counters (read by
  * others), and everything at a stop. Never unmapped while the class lives: a dead thread's front waits on
  * class->idle_fronts for adoption; then the class lock guards it. */
 struct sgc_front {
     union {
-        uint64_t word; /* slots handed out since creation << 8 | n: one addition counts both; single writer, relaxed */
-        uint8_t n;     /* slots in the window */
+        struct sgc_window window; /* first: the inline paths of slabgc/cache.h know no more. limit: 0 for the empty
+                                     front and under debug */
+        uint8_t n;                /* slots in the window: the lowest byte of its word */
     };
-    uint32_t limit; /* free puts slots back into the window below this; 0 for the empty front and under debug */
     struct sgc_class *class_;
     struct sgc_slab *current; /* owned slab that the window is filled from; has free slots */
     struct sgc_list partial;  /* other owned slabs with free slots */
@@ -43,7 +42,6 @@ struct sgc_front {
     uint64_t reserved_until;      /* slabs are kept until so many were handed out (sgc_front_reserve) */
     struct sgc_list link;         /* class->fronts or class->idle_fronts (class lock) */
     const struct sgc_context *user; /* of the thread that uses it; NULL: idle (class lock) */
-    void *slots[SGC_WINDOW_SLOTS] __attribute__((aligned(64)));
     void *away[SGC_WINDOW_SLOTS]; /* slots on their way to slabs of other owners; entries go to NULL as they leave */
     uint32_t n_away;
     struct sgc_slab *remote_head
@@ -76,13 +74,10 @@ struct sgc_class {
 };
 
 struct sgc_cache {
-    /* Read by the fast paths of the bare cache. */
-    struct sgc_class *fast_class; /* classes[0] where frees need no more than the window: fixed size, no debug; else a
-                                     class without slabs */
-    uint32_t fast_index;          /* its index; 0, whose window is always empty, where allocations need more */
-    uint8_t mixed;                /* atomic: managed objects were made here too (sgc_cache_mix) */
-    uint8_t managed_manual;       /* heap layer: type is manual, or the heap's strategy is the built-in one */
-    uint8_t new_state;            /* heap layer: state byte of new objects */
+    struct sgc_cache_head head; /* first: sgc_cache_head_update */
+    uint8_t mixed;              /* atomic: managed objects were made here too (sgc_cache_mix) */
+    uint8_t managed_manual;     /* heap layer: type is manual, or the heap's strategy is the built-in one */
+    uint8_t new_state;          /* heap layer: state byte of new objects */
     uint8_t has_references;
     uint8_t variable;
     uint8_t special;      /* heap layer: a new object needs more than zeroing: ctor, finalizer, debug, immortal */
@@ -124,6 +119,14 @@ size_t sgc_cache_describe_live(struct sgc_cache *cache, char *out, size_t out_by
  * (fixed-size type beyond half a slab) works like others: its window is always empty, refill makes the object. */
 struct sgc_class *sgc_class_for(struct sgc_cache *cache, size_t n, size_t *bytes);
 
+/* Sets head.window: the index of classes[0] where the inline paths suffice (fixed size, no debug, not mixed, not
+ * managed), else 0. To be called when one of these changed. */
+void sgc_cache_head_update(struct sgc_cache *cache);
+/* Threads use the windows of a bare cache without regard to stops (slabgc/cache.h): nobody else may change them. */
+static inline bool sgc_cache_is_loose(const struct sgc_cache *cache)
+{
+    return cache->managed_manual;
+}
 /* A bare cache is about to have its first managed object (sgc_new): from now on sgc_cache_free looks at each object's
  * count. Idempotent, any thread. The heap layer sets the hook that ends a managed object freed by hand: weak references
  * cleared, count and state 0. */
@@ -138,12 +141,13 @@ void sgc_fronts_detach(struct sgc_context *context);
 /* Pops a slot of the calling thread's window. NULL: empty, call sgc_front_refill. Neither zeroed nor checked. */
 static inline void *sgc_front_pop(struct sgc_front *front)
 {
-    const uint64_t word = front->word;
+    const uint64_t word = front->window.word;
     const unsigned n = (uint8_t)word;
     if (__builtin_expect(n == 0, 0))
         return NULL;
-    __atomic_store_n(&front->word, word + SGC_FRONT_POPPED - 1, __ATOMIC_RELAXED); /* single writer: a plain store */
-    void *slot = front->slots[n - 1];
+    __atomic_store_n(&front->window.word, word + SGC_WINDOW_POPPED - 1,
+                     __ATOMIC_RELAXED); /* single writer: a plain store */
+    void *slot = front->window.slots[n - 1];
     if (!slot)
         __builtin_unreachable(); /* so that callers test once */
     return slot;
@@ -151,7 +155,7 @@ static inline void *sgc_front_pop(struct sgc_front *front)
 /* Slots handed out since the front was made. */
 static inline uint64_t sgc_front_n_popped(const struct sgc_front *front)
 {
-    return __atomic_load_n(&front->word, __ATOMIC_RELAXED) / SGC_FRONT_POPPED;
+    return __atomic_load_n(&front->window.word, __ATOMIC_RELAXED) / SGC_WINDOW_POPPED;
 }
 static inline struct sgc_front *sgc_front_of(const struct sgc_class *class_)
 {

@@ -47,32 +47,6 @@ static inline bool sgc_call_try(struct sgc_context *context)
     return true;
 }
 
-/* The same without looking where the thread is: inside a section or another call the word only gets back what it had.
- * False: nothing is begun. */
-static inline bool sgc_call_try_anywhere(struct sgc_context *context, uint32_t *before)
-{
-    *before = context->busy;
-    if (SGC_TEST_MUTANT("check-first")) {
-        if (__atomic_load_n(&sgc_stop_flag, __ATOMIC_ACQUIRE))
-            return false;
-        SGC_TEST_POINT("call: half in anywhere");
-    }
-    __atomic_store_n(&context->busy, 1, __ATOMIC_RELAXED);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the other half is the stop's membarrier */
-    SGC_TEST_POINT("call: half in anywhere");
-    if (sgc_unlikely(__atomic_load_n(&sgc_stop_flag, __ATOMIC_ACQUIRE)) && !SGC_TEST_MUTANT("no-stop-check") &&
-        !SGC_TEST_MUTANT("check-first")) {
-        __atomic_store_n(&context->busy, *before, __ATOMIC_RELEASE);
-        return false;
-    }
-    return true;
-}
-
-static inline void sgc_call_end_anywhere(struct sgc_context *context, uint32_t before)
-{
-    __atomic_store_n(&context->busy, before, __ATOMIC_RELEASE); /* pairs with the acquire in heap/stall.c */
-}
-
 /* True: this is the outermost call, and sgc_call_end is due. The thread is attached. */
 static inline bool sgc_call_begin(struct sgc_context *context)
 {

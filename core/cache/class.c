@@ -14,8 +14,6 @@
 #define KEEP_CONSTRUCTED 8 /* the same where a slab costs as many ctors as it has slots */
 #define LARGEST_SLOT_BYTES (SGC_SLAB_BYTES / 2)
 
-struct sgc_class sgc_class_none;
-
 static uint64_t index_used[SGC_MAX_CLASSES / 64] = {1}; /* index 0 is no class's */
 
 static const uint16_t coarse_bytes[] = {4672, 5456, 6544, 8192, 9360, 10912, 13104, 16384, 21840, 32768};

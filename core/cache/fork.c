@@ -120,7 +120,7 @@ static void front_recover_slots(struct sgc_front *front)
         if (front->away[i])
             slot_recover(front, front->away[i]);
     for (unsigned i = 0; i < front->n; i++)
-        slot_recover(front, front->slots[i]);
+        slot_recover(front, front->window.slots[i]);
     front->n_returned += front->n;
     window_grow(front, -(int)front->n);
     front->n_away = 0;

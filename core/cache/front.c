@@ -44,7 +44,7 @@ static struct sgc_front *front_make(struct sgc_class *class_)
     if (!front)
         return NULL;
     front->class_ = class_;
-    front->limit = class_->cache->debug || CACHE_ASAN ? 0 : class_->window_slots;
+    front->window.limit = class_->cache->debug || CACHE_ASAN ? 0 : class_->window_slots;
     front->user = &sgc_context_;
     sgc_list_init(&front->partial);
     sgc_class_lock(class_);
@@ -130,7 +130,7 @@ static void window_take(struct sgc_front *front, struct sgc_slab *slab, unsigned
     struct word_mask taken[SGC_SLAB_WORDS];
     uint64_t *words = sgc_slab_words(slab, SGC_KIND_FREE);
     n = min_u32(n, slab->n_free);
-    const unsigned n_words = slab_read_free(slab, front->slots + front->n + n, n, taken);
+    const unsigned n_words = slab_read_free(slab, front->window.slots + front->n + n, n, taken);
     window_grow(front, (int)n); /* for fork.c: before the bits are cleared */
     counter_add(&front->n_taken, n);
     for (unsigned i = 0; i < n_words; i++) {
@@ -238,12 +238,40 @@ struct slot_group {
     unsigned n;
 };
 
-/* The first of n slots and those behind it that lie in the same word. One that is there twice was freed twice. */
-static inline struct slot_group slots_group(void *const *slots, unsigned n)
+static SGC_COLD SGC_NOINLINE void window_panic(const struct sgc_class *class_, const void *object)
 {
-    const uintptr_t base = sgc_arena.base;
-    size_t granule = ((uintptr_t)slots[0] - base) >> SGC_GRANULE_SHIFT;
+    const char *const call = "sgc_cache_free, some calls ago (debug=check says which)";
+    const struct sgc_slab *slab = sgc_slot_locate(object, call);
+    if (slab->class_ != class_)
+        sgc_panic("%s: object %p belongs to cache %s, not to %s", call, object, slab->class_->cache->name,
+                  class_->cache->name);
+    sgc_panic_double_free(slab, sgc_slab_granule(object) / 64, UINT64_C(1) << (sgc_slab_granule(object) % 64));
+}
+
+void sgc_window_check(const struct sgc_class *class_, const void *object)
+{
+    const size_t granule = sgc_granule_number(object);
+    const bool valid = granule < __atomic_load_n(&sgc_arena.top_granules, __ATOMIC_RELAXED) &&
+                       sgc_slab_of(object)->class_ == class_ &&
+                       (class_->slot_mask[granule / 64 % SGC_SLAB_WORDS] &
+                        ~(word_load(&sgc_arena.bit_words[SGC_KIND_FREE][granule / 64]) |
+                          word_load(&sgc_arena.bit_words[SGC_KIND_REMOTE][granule / 64]))) >>
+                               (granule % 64) &
+                           1;
+    if (!valid)
+        window_panic(class_, object);
+}
+
+/* The first of n slots of the class's window and those behind it that lie in the same word. Here frees of the bare
+ * cache are checked: each must begin a slot of the class. One that is there twice was freed twice. */
+static inline struct slot_group slots_group(const struct sgc_class *class_, void *const *slots, unsigned n)
+{
+    size_t granule = sgc_granule_number(slots[0]);
+    if (sgc_unlikely(granule >= __atomic_load_n(&sgc_arena.top_granules, __ATOMIC_RELAXED)))
+        window_panic(class_, slots[0]);
     struct slot_group group = {&sgc_arena.slabs[granule / SGC_SLAB_GRANULES], granule / 64, 0, 0};
+    if (sgc_unlikely(group.slab->class_ != class_))
+        window_panic(class_, slots[0]);
     do {
         const uint64_t bit = UINT64_C(1) << (granule % 64);
         if (sgc_unlikely(group.mask & bit))
@@ -251,8 +279,11 @@ static inline struct slot_group slots_group(void *const *slots, unsigned n)
         group.mask |= bit;
         if (++group.n == n)
             break;
-        granule = ((uintptr_t)slots[group.n] - base) >> SGC_GRANULE_SHIFT;
+        granule = sgc_granule_number(slots[group.n]);
     } while (granule / 64 == group.word);
+    if (sgc_unlikely(group.mask & ~class_->slot_mask[group.word % SGC_SLAB_WORDS]))
+        for (unsigned i = 0; i < group.n; i++)
+            sgc_window_check(class_, slots[i]);
     return group;
 }
 
@@ -295,7 +326,7 @@ void sgc_front_free_mask(struct sgc_front *front, struct sgc_slab *slab, unsigne
 static SGC_NOINLINE void flush_away(struct sgc_front *front)
 {
     for (unsigned i = 0; i < front->n_away;) {
-        const struct slot_group group = slots_group(front->away + i, front->n_away - i);
+        const struct slot_group group = slots_group(front->class_, front->away + i, front->n_away - i);
         memset(front->away + i, 0, group.n * sizeof(front->away[0]));
         __atomic_signal_fence(__ATOMIC_SEQ_CST); /* for fork.c: not here any more before it may be elsewhere */
         sgc_remote_free(group.slab, group.word % SGC_SLAB_WORDS, group.mask);
@@ -309,9 +340,9 @@ void sgc_front_flush(struct sgc_front *front, unsigned n)
     struct sgc_slab *whole[SGC_WINDOW_SLOTS];
     unsigned n_whole = 0, n_away = 0;
     for (unsigned i = 0; i < n;) {
-        const struct slot_group group = slots_group(front->slots + i, n - i);
+        const struct slot_group group = slots_group(front->class_, front->window.slots + i, n - i);
         if (sgc_unlikely(slab_owner(group.slab) != front)) {
-            memcpy(front->away + n_away, front->slots + i, group.n * sizeof(front->slots[0]));
+            memcpy(front->away + n_away, front->window.slots + i, group.n * sizeof(front->window.slots[0]));
             n_away += group.n;
         } else if (local_free(front, &group)) {
             whole[n_whole++] = group.slab;
@@ -320,7 +351,7 @@ void sgc_front_flush(struct sgc_front *front, unsigned n)
     }
     front->n_away = n_away;
     __atomic_signal_fence(__ATOMIC_SEQ_CST); /* for fork.c: each slot is in the window, in `away` or in its slab */
-    memmove(front->slots, front->slots + n, (front->n - n) * sizeof(front->slots[0]));
+    memmove(front->window.slots, front->window.slots + n, (front->n - n) * sizeof(front->window.slots[0]));
     window_grow(front, -(int)n);
     counter_add(&front->n_returned, n);
     if (sgc_unlikely(n_away))
@@ -333,14 +364,13 @@ static SGC_NOINLINE void slot_free_slow(struct sgc_class *class_, struct sgc_sla
 {
     struct sgc_front *front = sgc_front_get(class_);
     const unsigned granule = sgc_slab_granule(object);
-    if (!front || front->limit == 0) {
+    if (!front || front->window.limit == 0) {
         sgc_front_free_mask(front, slab, granule / 64, UINT64_C(1) << (granule % 64));
         return;
     }
-    if (front->n >= front->limit)
+    if (front->n >= front->window.limit)
         sgc_front_flush(front, (front->n + 1) / 2);
-    front->slots[front->n] = object;
-    window_grow(front, 1);
+    window_push(front, object);
 }
 
 void sgc_slot_free(void *object)
@@ -361,12 +391,11 @@ void sgc_slot_free(void *object)
         sgc_panic_double_free(slab, granule / 64, bit);
     struct sgc_front *front = sgc_likely(sgc_context_.fronts != NULL) ? sgc_front_of(class_) : &sgc_front_none;
     const uint32_t n = front->n;
-    if (sgc_unlikely(n >= front->limit)) {
+    if (sgc_unlikely(n >= front->window.limit)) {
         slot_free_slow(class_, slab, object);
         return;
     }
-    front->slots[n] = object;
-    window_grow(front, 1); /* for fork.c: entry before count; single writer */
+    window_push(front, object);
 }
 
 void sgc_slab_free_mask(struct sgc_slab *slab, unsigned word, uint64_t mask)

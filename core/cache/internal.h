@@ -39,7 +39,13 @@ static inline void counter_add(uint64_t *counter, uint64_t n) /* single writer, 
 /* Changes the number of slots in the window. A release, for fork.c: entries are written before they count. */
 static inline void window_grow(struct sgc_front *front, int n)
 {
-    __atomic_store_n(&front->word, front->word + (uint64_t)(int64_t)n, __ATOMIC_RELEASE);
+    __atomic_store_n(&front->window.word, front->window.word + (uint64_t)(int64_t)n, __ATOMIC_RELEASE);
+}
+/* A slot into the window, which has room. Others read windows of bare caches while this goes on: entry before count. */
+static inline void window_push(struct sgc_front *front, void *object)
+{
+    __atomic_store_n(&front->window.slots[front->n], object, __ATOMIC_RELAXED);
+    window_grow(front, 1);
 }
 /* The owner's writes of FREE words: the summary follows. */
 static inline void slab_add_free(struct sgc_slab *slab, uint64_t *free_words, unsigned word, uint64_t mask)
@@ -74,8 +80,6 @@ static inline unsigned min_u32(unsigned a, unsigned b)
 
 /* ---- class.c ---- */
 #define SGC_N_SIZE_CLASSES 38
-/* A class without slabs and with index 0. */
-extern struct sgc_class sgc_class_none;
 /* Registry lock held. NULL with errno ENOMEM, or ENOSPC when all indexes are taken. */
 struct sgc_class *sgc_class_create(struct sgc_cache *cache, uint32_t slot_bytes, uint32_t object_bytes);
 /* Registry lock held. Its slabs are gone; frees its fronts and clears them from the threads' tables. */
@@ -115,6 +119,8 @@ void sgc_front_drain(struct sgc_front *front);
 bool sgc_front_fill(struct sgc_front *front, unsigned n);
 /* Gives back all that the front has to spare. Class lock not held. */
 void sgc_front_shrink(struct sgc_front *front);
+/* Panics unless the object, which was in a window of the class, is one that could be freed there. */
+void sgc_window_check(const struct sgc_class *class_, const void *object);
 _Noreturn void sgc_panic_double_free(const struct sgc_slab *slab, unsigned word, uint64_t mask);
 
 /* ---- depot.c: slabs between fronts, class and arena ---- */
@@ -142,8 +148,10 @@ void sgc_depot_mark_fresh(struct sgc_slab *slab);
 /* Runs dtors and gives the run back. The slab is on no list. */
 void sgc_slab_destroy(struct sgc_slab *slab);
 
-/* ---- stats.c: a fold, exact while nobody allocates or frees; class lock held, or no other user ---- */
+/* ---- stats.c: folds, exact while nobody allocates or frees; class lock held, or no other user ---- */
 uint64_t sgc_class_n_live(struct sgc_class *class_);
+/* Those and the slots in windows: exact at every stop, as the inline paths only move slots between the two. */
+uint64_t sgc_class_n_out(struct sgc_class *class_);
 
 /* ---- remote.c ---- */
 void sgc_remote_free(struct sgc_slab *slab, unsigned word, uint64_t mask);

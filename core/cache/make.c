@@ -40,13 +40,16 @@ static int cache_make_first_class(struct sgc_cache *cache)
         return -errno;
     cache->classes[0] = class_;
     cache->first_index = class_->index;
-    cache->fast_class = &sgc_class_none;
-    if (!cache->variable && !cache->debug && class_->slot_bytes) {
-        cache->fast_class = class_;
-        cache->fast_index = class_->index;
-    }
     sgc_list_push_back(&sgc_caches, &cache->link);
     return 0;
+}
+
+void sgc_cache_head_update(struct sgc_cache *cache)
+{
+    const struct sgc_class *class_ = cache->classes[0];
+    const bool plain = cache->managed_manual && !__atomic_load_n(&cache->mixed, __ATOMIC_RELAXED) && !cache->variable &&
+                       !cache->debug && class_->slot_bytes != 0;
+    __atomic_store_n(&cache->head.window, plain ? class_->index : 0, __ATOMIC_RELAXED);
 }
 
 struct sgc_cache *sgc_cache_make(struct sgc_heap *heap, const struct sgc_type *type,

@@ -10,47 +10,58 @@ struct class_totals {
     uint64_t n_live, live_bytes, n_allocated, n_slabs;
 };
 
-static void totals_add_fronts(const struct sgc_list *fronts, uint64_t *n_out, uint64_t *n_popped)
+/* Modulo 2^64: threads move between two reads. */
+struct class_fold {
+    uint64_t n_out;     /* slots and large objects that are live or in windows */
+    uint64_t n_windows; /* slots in windows */
+    uint64_t n_allocated;
+};
+
+static void fold_fronts(struct class_fold *fold, const struct sgc_list *fronts)
 {
     SGC_LIST_FOR_EACH (at, fronts) {
         const struct sgc_front *front = SGC_LIST_ENTRY(at, struct sgc_front, link);
-        *n_out += __atomic_load_n(&front->n_taken, __ATOMIC_RELAXED) -
-                  (__atomic_load_n(&front->word, __ATOMIC_RELAXED) % SGC_FRONT_POPPED) -
-                  __atomic_load_n(&front->n_returned, __ATOMIC_RELAXED);
-        *n_popped += sgc_front_n_popped(front);
+        const uint64_t word = __atomic_load_n(&front->window.word, __ATOMIC_RELAXED);
+        fold->n_out +=
+            __atomic_load_n(&front->n_taken, __ATOMIC_RELAXED) - __atomic_load_n(&front->n_returned, __ATOMIC_RELAXED);
+        fold->n_windows += word % SGC_WINDOW_POPPED;
+        fold->n_allocated += word / SGC_WINDOW_POPPED;
     }
 }
 
-/* Slots and large objects that are handed out (modulo 2^64: threads move between two reads); those handed out ever in
- * *n_allocated. */
-static uint64_t class_fold(const struct sgc_class *class_, uint64_t *n_allocated)
+static struct class_fold class_fold(const struct sgc_class *class_)
 {
-    uint64_t n_live = 0, n_popped = 0;
-    totals_add_fronts(&class_->fronts, &n_live, &n_popped);
-    totals_add_fronts(&class_->idle_fronts, &n_live, &n_popped);
-    n_live -= __atomic_load_n(&class_->n_returned, __ATOMIC_RELAXED);
+    struct class_fold fold = {0};
+    fold_fronts(&fold, &class_->fronts);
+    fold_fronts(&fold, &class_->idle_fronts);
     const uint64_t n_large_taken = __atomic_load_n(&class_->n_large_taken, __ATOMIC_RELAXED);
-    n_live += n_large_taken - __atomic_load_n(&class_->n_large_returned, __ATOMIC_RELAXED);
-    *n_allocated = n_popped + n_large_taken;
-    return n_live;
+    fold.n_out += n_large_taken - __atomic_load_n(&class_->n_large_returned, __ATOMIC_RELAXED) -
+                  __atomic_load_n(&class_->n_returned, __ATOMIC_RELAXED);
+    fold.n_allocated += n_large_taken;
+    return fold;
 }
 
 uint64_t sgc_class_n_live(struct sgc_class *class_)
 {
-    uint64_t n_allocated;
-    return class_fold(class_, &n_allocated);
+    const struct class_fold fold = class_fold(class_);
+    return fold.n_out - fold.n_windows;
+}
+
+uint64_t sgc_class_n_out(struct sgc_class *class_)
+{
+    return class_fold(class_).n_out;
 }
 
 static void totals_add_class(struct sgc_class *class_, void *arg)
 {
     struct class_totals *totals = arg;
-    uint64_t n_allocated;
     sgc_class_lock(class_);
-    uint64_t n_live = class_fold(class_, &n_allocated);
+    const struct class_fold fold = class_fold(class_);
+    uint64_t n_live = fold.n_out - fold.n_windows;
     n_live = (int64_t)n_live < 0 ? 0 : n_live;
     totals->n_live += n_live;
     totals->live_bytes += n_live * class_->slot_bytes + class_->large_live_bytes;
-    totals->n_allocated += n_allocated;
+    totals->n_allocated += fold.n_allocated;
     totals->n_slabs += __atomic_load_n(&class_->n_slabs, __ATOMIC_RELAXED);
     sgc_class_unlock(class_);
 }

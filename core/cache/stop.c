@@ -1,8 +1,10 @@
 /* stop.c - a cache while nobody else uses it: at a stop, or when it is about to go.
  * Called by the heap layer's collections, walks, verification and destruction, by the thread that made the stop.
- * The caller guarantees that no other thread is inside any call of this layer on this cache; so fronts of all threads
- *   may be touched. Locks: the class's is taken where lists change, to be seen by threads that come later, and
- *   because shared functions want it. */
+ * The caller guarantees that no other thread is inside any call of this layer on this cache, but for the inline paths
+ *   of a bare cache (slabgc/cache.h): so fronts of all threads may be touched, but not the windows that other threads
+ *   have of bare caches. Those are read, by a snapshot that the window's word vouches for: it counts the slots handed
+ *   out, so no change leaves it as it was, and each change is one store of it. Locks: the class's is taken where lists
+ * change, to be seen by threads that come later, and because shared functions want it. */
 #include "core/cache/internal.h"
 
 /* Slabs with free slots that a front keeps when there are several fronts; the rest is for whoever needs it */
@@ -14,7 +16,7 @@ static void slot_return(struct sgc_class *class_, void *object)
     struct sgc_slab *slab = sgc_slab_of(object);
     const unsigned granule = sgc_slab_granule(object);
     uint64_t *words = sgc_slab_words(slab, SGC_KIND_FREE);
-    SGC_CHECK(slab->class_ == class_ && !(words[granule / 64] >> (granule % 64) & 1));
+    sgc_window_check(class_, object);
     slab_add_free(slab, words, granule / 64, UINT64_C(1) << (granule % 64));
     sgc_asan_poison_mask(slab, granule / 64, UINT64_C(1) << (granule % 64));
     slab->n_free++;
@@ -25,7 +27,7 @@ static void slot_return(struct sgc_class *class_, void *object)
 static void front_empty_window(struct sgc_front *front)
 {
     for (unsigned i = 0; i < front->n; i++)
-        slot_return(front->class_, front->slots[i]);
+        slot_return(front->class_, front->window.slots[i]);
     front->n_returned += front->n;
     window_grow(front, -(int)front->n);
 }
@@ -41,7 +43,9 @@ static void each_front_locked(struct sgc_class *class_, void (*visit)(struct sgc
 static void front_flush_stopped(struct sgc_front *front, void *surplus)
 {
     (void)surplus;
-    front_empty_window(front);
+    const bool mine = sgc_context_.fronts && sgc_front_of(front->class_) == front;
+    if (mine || front->idle || !sgc_cache_is_loose(front->class_->cache))
+        front_empty_window(front);
 }
 
 static void front_drain_stopped(struct sgc_front *front, void *surplus)
@@ -72,7 +76,7 @@ static void class_recount(struct sgc_class *class_)
         const struct sgc_slab *slab = SGC_LIST_ENTRY(at, struct sgc_slab, all);
         n_used += slab->n_slots - slab->n_free;
     }
-    class_->n_returned += sgc_class_n_live(class_) - n_used;
+    class_->n_returned += sgc_class_n_out(class_) - n_used;
     class_->inexact = 0;
 }
 
@@ -130,6 +134,36 @@ void sgc_cache_relist(struct sgc_cache *cache)
     sgc_cache_each_class(cache, class_relist, NULL);
 }
 
+#define SNAPSHOT_TRIES 100 /* a thread that never rests makes any answer a guess */
+
+/* Takes slots of the slab that wait in the window out of the words. */
+static void window_subtract(const struct sgc_front *front, const struct sgc_slab *slab, uint64_t out[SGC_SLAB_WORDS])
+{
+    void *slots[SGC_WINDOW_SLOTS];
+    unsigned n;
+    uint64_t word = __atomic_load_n(&front->window.word, __ATOMIC_ACQUIRE); /* pairs with window_grow and the free */
+    for (unsigned tries = 0; tries < SNAPSHOT_TRIES; tries++) {
+        n = (uint8_t)word;
+        for (unsigned i = 0; i < n; i++)
+            slots[i] = __atomic_load_n(&front->window.slots[i], __ATOMIC_RELAXED);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        const uint64_t now = __atomic_load_n(&front->window.word, __ATOMIC_RELAXED);
+        if (now == word)
+            break;
+        word = now;
+    }
+    n = (uint8_t)word;
+    for (unsigned i = 0; i < n; i++)
+        if (sgc_arena_covers(slots[i]) && sgc_slab_of(slots[i]) == slab)
+            out[sgc_slab_granule(slots[i]) / 64] &= ~(UINT64_C(1) << (sgc_slab_granule(slots[i]) % 64));
+}
+
+static void windows_subtract(const struct sgc_slab *slab, uint64_t out[SGC_SLAB_WORDS])
+{
+    SGC_LIST_FOR_EACH (at, &slab->class_->fronts)
+        window_subtract(SGC_LIST_ENTRY(at, struct sgc_front, link), slab, out);
+}
+
 void sgc_slab_used_words(const struct sgc_slab *slab, uint64_t out[SGC_SLAB_WORDS])
 {
     if (slab->slot_bytes == 0) {
@@ -141,6 +175,8 @@ void sgc_slab_used_words(const struct sgc_slab *slab, uint64_t out[SGC_SLAB_WORD
                    *remote_words = sgc_slab_words(slab, SGC_KIND_REMOTE);
     for (unsigned i = 0; i < SGC_SLAB_WORDS; i++)
         out[i] = slab->class_->slot_mask[i] & ~(word_load(&free_words[i]) | word_load(&remote_words[i]));
+    if (sgc_cache_is_loose(slab->class_->cache))
+        windows_subtract(slab, out);
 }
 
 static void class_take_fresh(struct sgc_class *class_, void *list)

@@ -55,6 +55,7 @@ static void cache_adopt(struct sgc_heap *heap, struct sgc_cache *cache)
     /* A manual cache is special until its first managed object (alloc.c), which costs bare calls their fast path. */
     cache->special = cache->managed_manual || sgc_cache_is_special(cache);
     cache->first_index = cache->classes[0]->index;
+    sgc_cache_head_update(cache);
 }
 
 static bool cache_name_taken(const struct sgc_heap *heap, const char *name)

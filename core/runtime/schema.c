@@ -118,8 +118,8 @@ static int value_stall_report(const char *text, struct sgc_value_fault *fault)
 
 int sgc_schema_debug(const char *text, uint32_t *out, struct sgc_value_fault *fault)
 {
-    static const char *const words[] = {"redzone", "poison", "track", "none"};
-    static const uint32_t bits[] = {SGC_DEBUG_REDZONE, SGC_DEBUG_POISON, SGC_DEBUG_TRACK, 0};
+    static const char *const words[] = {"redzone", "poison", "track", "check", "none"};
+    static const uint32_t bits[] = {SGC_DEBUG_REDZONE, SGC_DEBUG_POISON, SGC_DEBUG_TRACK, SGC_DEBUG_CHECK, 0};
     uint32_t debug = 0;
     const char *at = text, *item;
     size_t length, n_items = 0, i;
@@ -139,7 +139,7 @@ int sgc_schema_debug(const char *text, uint32_t *out, struct sgc_value_fault *fa
             return sgc_value_fault(fault, (size_t)(item - text), "unknown check \"%s\"; did you mean \"%s\"?", word,
                                    nearest);
         return sgc_value_fault(fault, (size_t)(item - text),
-                               "unknown check \"%s\"; debug takes redzone, poison, track, or none", word);
+                               "unknown check \"%s\"; debug takes redzone, poison, track, check, or none", word);
     }
     if (none && n_items > 1)
         return sgc_value_fault(fault, 0, "\"%s\": none stands alone", text);

@@ -19,13 +19,61 @@ SGC_API int sgc_cache_destroy(struct sgc_cache *cache, struct sgc_error *error);
 SGC_API const char *sgc_cache_name(const struct sgc_cache *cache);
 SGC_API struct sgc_heap *sgc_cache_heap(const struct sgc_cache *cache);
 
-/* The bare object cache: strategy `none` or SGC_TYPE_MANUAL (elsewhere: panic). Memory as the last user left it, or constructed; without a ctor
- * NOT zeroed. NULL with errno ENOMEM. No section needed; never collects. */
-SGC_API void *sgc_cache_alloc(struct sgc_cache *cache) __attribute__((malloc, warn_unused_result));
+/* ---- the bare object cache: strategy `none` or SGC_TYPE_MANUAL (elsewhere: panic) ----
+ * No section is needed; no call collects. */
+
+/* What the inline paths read of a cache: the class index of its windows, atomic; 0, whose window is always empty, where a call needs more
+ * (size classes, debug=, a managed heap). */
+struct sgc_cache_head {
+    uint32_t window;
+};
+SGC_API void *sgc_cache_alloc_slow_(struct sgc_cache *cache) __attribute__((malloc, warn_unused_result));
+SGC_API void sgc_cache_free_slow_(struct sgc_cache *cache, void *object);
+
+/* The calling thread is attached. */
+static inline struct sgc_window *sgc_cache_window_(const struct sgc_cache *cache, struct sgc_front **fronts)
+{
+    return (struct sgc_window *)fronts[__atomic_load_n(&((const struct sgc_cache_head *)cache)->window, __ATOMIC_RELAXED)];
+}
+
+/* An object of the cache's type: memory as the last user left it, or constructed; without a ctor NOT zeroed. NULL with errno ENOMEM. */
+static inline __attribute__((warn_unused_result)) void *sgc_cache_alloc(struct sgc_cache *cache)
+{
+    struct sgc_front **fronts = sgc_context_.fronts;
+    if (__builtin_expect(fronts != NULL, 1)) {
+        struct sgc_window *window = sgc_cache_window_(cache, fronts);
+        const uint64_t word = window->word;
+        if (__builtin_expect((uint8_t)word != 0, 1)) {
+            void *object = window->slots[(uint8_t)word - 1];
+            __atomic_store_n(&window->word, word + SGC_WINDOW_POPPED - 1, __ATOMIC_RELAXED);
+            if (!object)
+                __builtin_unreachable(); /* so that callers test once */
+            return object;
+        }
+    }
+    return sgc_cache_alloc_slow_(cache);
+}
 /* Variable-size types: n elements of tail. */
 SGC_API void *sgc_cache_alloc_n(struct sgc_cache *cache, size_t n) __attribute__((malloc, warn_unused_result));
-/* Returns an object in its constructed state (the bare cache calls no reset). NULL is a no-op. Any thread. Double and foreign frees panic (see debug=track). */
-SGC_API void sgc_cache_free(struct sgc_cache *cache, void *object);
+
+/* Returns an object in its constructed state (the bare cache calls no reset). NULL is a no-op. Any thread. A foreign, interior or
+ * double free panics when the slot goes from the thread's window to its slab, at most 63 frees later; under debug=check (and any
+ * other debug=) at the call. One that the window handed out again meanwhile is found by debug=track alone. */
+static inline void sgc_cache_free(struct sgc_cache *cache, void *object)
+{
+    struct sgc_front **fronts = sgc_context_.fronts;
+    if (__builtin_expect(fronts != NULL && object != NULL, 1)) {
+        struct sgc_window *window = sgc_cache_window_(cache, fronts);
+        const uint64_t word = window->word;
+        if (__builtin_expect((uint8_t)word < window->limit, 1)) {
+            __atomic_store_n(&window->slots[(uint8_t)word], object, __ATOMIC_RELAXED);
+            __atomic_store_n(&window->word, word + 1, __ATOMIC_RELEASE); /* for others' reads: entry before count */
+            return;
+        }
+    }
+    sgc_cache_free_slow_(cache, object);
+}
+
 /* Bulk forms: all n or none; returns n or 0 with errno. */
 SGC_API size_t sgc_cache_alloc_bulk(struct sgc_cache *cache, void **out, size_t n);
 SGC_API void sgc_cache_free_bulk(struct sgc_cache *cache, void *const *objects, size_t n);

@@ -36,6 +36,18 @@ enum {
     SGC_STATE_FINALIZED = 1 << 7 /* its finalizer was queued once; never again */
 };
 
+#define SGC_WINDOW_SLOTS 64
+#define SGC_WINDOW_POPPED 256u /* sgc_window.word: the count of slots handed out goes in these steps */
+
+/* A thread's free slots of one class, a stack: what was freed last is handed out first. Written by its thread alone; the word is one
+ * store, so that others (statistics, a stop, a forked child) always find a whole window. */
+struct sgc_window {
+    uint64_t word;  /* slots handed out since creation << 8 | slots in the window */
+    uint32_t limit; /* a free puts its slot here below this number; 0: never */
+    uint32_t reserved;
+    void *slots[SGC_WINDOW_SLOTS];
+};
+
 /* One per thread. Written by its thread; others read depth, busy and n_sections: stops wait by them, and name stalled sections. */
 struct sgc_context {
     uint32_t depth;             /* nesting of sections; 0: at rest */
@@ -49,7 +61,7 @@ struct sgc_context {
     void **hold_top;            /* hold stack: next free entry */
     void **hold_limit;
     void **hold_base;
-    struct sgc_front **fronts;  /* by class index */
+    struct sgc_front **fronts;  /* by class index; each begins with its window. NULL before the thread is attached */
     uint64_t n_sections;        /* outermost sections entered */
     struct sgc_thread *thread;  /* core's record; NULL before the thread is attached */
 };

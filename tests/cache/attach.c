@@ -26,6 +26,7 @@ struct sgc_cache *attach_cache(const struct sgc_type *type, uint32_t debug, stru
     struct sgc_cache *cache = sgc_cache_make(NULL, type, &config, budget, 0, &error);
     ck_assert_msg(cache != NULL, "%s", error.message);
     cache->managed_manual = 1;
+    sgc_cache_head_update(cache);
     return cache;
 }
 

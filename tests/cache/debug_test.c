@@ -161,11 +161,10 @@ END_TEST
 START_TEST(without_debug_the_fast_path_is_taken)
 {
     cache = attach_cache(&item_type, 0, NULL);
-    ck_assert_ptr_eq(cache->fast_class, cache->classes[0]);
+    ck_assert_uint_eq(cache->head.window, cache->classes[0]->index);
     sgc_cache_unmake(cache);
     cache = attach_cache(&item_type, SGC_DEBUG_TRACK, NULL);
-    ck_assert_ptr_eq(cache->fast_class, &sgc_class_none);
-    ck_assert_uint_eq(cache->fast_index, 0);
+    ck_assert_uint_eq(cache->head.window, 0);
     sgc_cache_unmake(cache);
 }
 END_TEST

@@ -4,6 +4,7 @@
 #include "tests/support/expect.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 struct item {
@@ -63,18 +64,94 @@ static void *alloc_ten_and_stay_attached(void *arg)
     return NULL; /* the thread ends without giving its window back: as good as a thread at rest */
 }
 
-START_TEST(flush_empties_the_windows_of_all_threads)
+static unsigned n_in_windows(void)
+{
+    unsigned n = 0;
+    SGC_LIST_FOR_EACH (at, &cache->classes[0]->fronts)
+        n += SGC_LIST_ENTRY(at, struct sgc_front, link)->n;
+    return n;
+}
+
+START_TEST(flush_empties_the_windows_of_all_threads_of_a_managed_cache)
 {
     void *objects[20];
     in_thread(alloc_ten_and_stay_attached, objects);
     alloc_ten_and_stay_attached(objects + 10);
+    cache->managed_manual = 0;
     ck_assert_uint_gt(n_used_in_all(), 20); /* windows look used */
     sgc_cache_flush(cache);
+    ck_assert_uint_eq(n_in_windows(), 0);
     ck_assert_uint_eq(n_used_in_all(), 20);
     ck_assert_uint_eq(sgc_cache_n_live(cache), 20);
+    cache->managed_manual = 1;
     for (int i = 0; i < 20; i++)
         sgc_cache_free(cache, objects[i]);
     sgc_cache_flush(cache);
+    ck_assert_uint_eq(n_used_in_all(), 0);
+}
+END_TEST
+
+START_TEST(windows_of_a_bare_cache_stay_and_are_not_live)
+{
+    void *objects[20];
+    in_thread(alloc_ten_and_stay_attached, objects);
+    const unsigned n_other = n_in_windows();
+    ck_assert_uint_gt(n_other, 0);
+    alloc_ten_and_stay_attached(objects + 10);
+    ck_assert_uint_eq(n_used_in_all(), 20);
+    sgc_cache_flush(cache);
+    ck_assert_uint_eq(n_in_windows(), n_other); /* this thread's alone is empty */
+    ck_assert_uint_eq(n_used_in_all(), 20);
+    ck_assert_uint_eq(sgc_cache_n_live(cache), 20);
+    attach_verify(cache);
+    for (int i = 0; i < 20; i++)
+        sgc_cache_free(cache, objects[i]);
+    ck_assert_uint_eq(n_used_in_all(), 0);
+}
+END_TEST
+
+struct worker {
+    bool begun, over; /* atomic */
+};
+
+/* Stays in its window, as the inline paths do: whatever fills or empties it is kept away from stops. */
+static void *allocate_and_free_until(void *arg)
+{
+    struct worker *worker = arg;
+    void *objects[20];
+    while (!__atomic_load_n(&worker->over, __ATOMIC_ACQUIRE)) {
+        for (int i = 0; i < 20; i++)
+            objects[i] = sgc_cache_alloc(cache);
+        for (int i = 0; i < 20; i++)
+            sgc_cache_free(cache, objects[i]);
+        __atomic_store_n(&worker->begun, true, __ATOMIC_RELEASE);
+    }
+    sgc_fronts_detach(&sgc_context_);
+    return NULL;
+}
+
+START_TEST(a_bare_cache_is_walked_while_a_thread_works_on_its_window)
+{
+    void *objects[20];
+    struct worker worker = {false, false};
+    pthread_t thread;
+    alloc_ten_and_stay_attached(objects);
+    alloc_ten_and_stay_attached(objects + 10);
+    ck_assert_int_eq(pthread_create(&thread, NULL, allocate_and_free_until, &worker), 0);
+    const struct sgc_slab *slab = sgc_slab_of(objects[0]);
+    while (!__atomic_load_n(&worker.begun, __ATOMIC_ACQUIRE))
+        sched_yield();
+    for (int round = 0; round < 20000; round++) {
+        uint64_t used[SGC_SLAB_WORDS];
+        sgc_slab_used_words(slab, used); /* what this thread holds is always seen */
+        for (int i = 0; i < 20; i++) {
+            const unsigned granule = sgc_slab_granule(objects[i]);
+            ck_assert(sgc_slab_of(objects[i]) != slab || used[granule / 64] >> (granule % 64) & 1);
+        }
+    }
+    __atomic_store_n(&worker.over, true, __ATOMIC_RELEASE);
+    pthread_join(thread, NULL);
+    sgc_cache_free_bulk(cache, objects, 20);
     ck_assert_uint_eq(n_used_in_all(), 0);
 }
 END_TEST
@@ -282,7 +359,9 @@ int main(void)
     Suite *suite = suite_create("stop");
     TCase *tcase = tcase_create("stop");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, flush_empties_the_windows_of_all_threads);
+    tcase_add_test(tcase, flush_empties_the_windows_of_all_threads_of_a_managed_cache);
+    tcase_add_test(tcase, windows_of_a_bare_cache_stay_and_are_not_live);
+    tcase_add_test(tcase, a_bare_cache_is_walked_while_a_thread_works_on_its_window);
     tcase_add_test(tcase, walks_see_exactly_the_live_objects);
     tcase_add_test(tcase, a_visit_may_free_what_it_visits_and_relist_returns_the_slabs);
     tcase_add_test(tcase, a_sweep_of_other_threads_slabs_returns_them_too);

@@ -25,6 +25,7 @@ static void setup(void)
     cache =
         sgc_cache_make(NULL, &item_type, NULL, NULL, SGC_KIND_BIT(SGC_KIND_COUNT) | SGC_KIND_BIT(SGC_KIND_MARK), NULL);
     cache->managed_manual = 1;
+    sgc_cache_head_update(cache);
     class_ = cache->classes[0];
     for (int i = 0; i < 4 * PER_SLAB + 40; i++)
         objects[i] = sgc_cache_alloc(cache);
@@ -210,6 +211,9 @@ START_TEST(a_window_after_a_flush_is_named)
 {
     ck_assert_ptr_nonnull(sgc_cache_alloc(cache));
     const unsigned n = front->n;
+    struct sgc_error error;
+    ck_assert_int_eq(sgc_cache_verify(cache, &error), 0); /* of a bare cache, whose threads go on at a stop */
+    cache->managed_manual = 0;
     expect("cache item: a window with %u slots after a flush", n);
 }
 END_TEST

@@ -83,12 +83,13 @@ static void go_allocate(struct visit *visit)
     sgc_drop(node);
 }
 
-static void go_allocate_bare(struct visit *visit)
+static void go_allocate_bulk(struct visit *visit)
 {
-    struct bare *leaf = sgc_cache_alloc(visit->bare);
+    void *leaf;
+    const size_t n = sgc_cache_alloc_bulk(visit->bare, &leaf, 1);
     check_not_stopped();
-    KIT_CHECK(leaf != NULL);
-    sgc_cache_free(visit->bare, leaf);
+    KIT_CHECK(n == 1);
+    sgc_cache_free_bulk(visit->bare, &leaf, 1);
 }
 
 /* ---- the two threads */
@@ -184,9 +185,9 @@ static void an_allocation_at_rest_waits_for_a_stop(struct kit *kit)
     enter_at_stop(kit, go_allocate);
 }
 
-static void a_bare_allocation_waits_for_a_stop(struct kit *kit)
+static void a_bulk_allocation_waits_for_a_stop(struct kit *kit)
 {
-    enter_at_stop(kit, go_allocate_bare);
+    enter_at_stop(kit, go_allocate_bulk);
 }
 
 /* ---- the two begin at once: one of them sees the other */
@@ -217,9 +218,9 @@ static void an_allocation_at_rest_meets_a_stop(struct kit *kit)
     enter_meets_stop(kit, go_allocate, "call: half in");
 }
 
-static void a_bare_allocation_meets_a_stop(struct kit *kit)
+static void a_bulk_allocation_meets_a_stop(struct kit *kit)
 {
-    enter_meets_stop(kit, go_allocate_bare, "call: half in anywhere");
+    enter_meets_stop(kit, go_allocate_bulk, "call: half in");
 }
 
 /* ---- a stop waits for those inside */
@@ -298,11 +299,11 @@ const struct mutation mutations_stops[] = {
     MUTATION("no-stop-check", a_hold_at_rest_waits_for_a_stop, MUTATION_ALL, FOUND_BY_VISITOR),
     MUTATION("no-stop-check", a_store_at_rest_waits_for_a_stop, MUTATION_ALL, FOUND_BY_VISITOR),
     MUTATION("no-stop-check", an_allocation_at_rest_waits_for_a_stop, MUTATION_ALL, FOUND_BY_VISITOR),
-    MUTATION("no-stop-check", a_bare_allocation_waits_for_a_stop, MUTATION_ALL, FOUND_BY_VISITOR),
+    MUTATION("no-stop-check", a_bulk_allocation_waits_for_a_stop, MUTATION_ALL, FOUND_BY_VISITOR),
     MUTATION("check-first", a_section_meets_a_stop, MUTATION_ALL, FOUND_BY_VISITOR),
     MUTATION("check-first", an_exchange_at_rest_meets_a_stop, MUTATION_ALL, FOUND_BY_VISITOR),
     MUTATION("check-first", an_allocation_at_rest_meets_a_stop, MUTATION_ALL, FOUND_BY_VISITOR),
-    MUTATION("check-first", a_bare_allocation_meets_a_stop, MUTATION_ALL, FOUND_BY_VISITOR),
+    MUTATION("check-first", a_bulk_allocation_meets_a_stop, MUTATION_ALL, FOUND_BY_VISITOR),
     MUTATION("stop-without-wait", a_stop_waits_for_a_section, MUTATION_ALL, FOUND_BY_COLLECTOR),
     MUTATION("stop-without-wait", a_stop_waits_for_a_call_at_rest, MUTATION_ALL, FOUND_BY_COLLECTOR),
     {0},

@@ -55,6 +55,8 @@ START_TEST(debug_is_a_set_of_checks)
     ck_assert_uint_eq(debug, 0);
     ck_assert_int_eq(sgc_schema_debug("track , redzone", &debug, &fault), 0);
     ck_assert_uint_eq(debug, SGC_DEBUG_TRACK | SGC_DEBUG_REDZONE);
+    ck_assert_int_eq(sgc_schema_debug("check", &debug, &fault), 0);
+    ck_assert_uint_eq(debug, SGC_DEBUG_CHECK);
     ck_assert_int_eq(sgc_schema_debug("redzone,poison,track", &debug, &fault), 0);
     ck_assert_uint_eq(debug, SGC_DEBUG_REDZONE | SGC_DEBUG_POISON | SGC_DEBUG_TRACK);
 }
