@@ -179,7 +179,7 @@ static const struct {
     {"[cache.node]\ndebug = redzone, posion\n", "a.conf:2:18: unknown check \"posion\"; did you mean \"poison\"?\n"
                                                 "    2 | debug = redzone, posion\n"
                                                 "      |                  ^"},
-    {"[cache.node]\ndebug = all\n", "a.conf:2:9: unknown check \"all\"; debug takes redzone, poison, track, or none\n"
+    {"[cache.node]\ndebug = all\n", "a.conf:2:9: unknown check \"all\"; debug takes redzone, poison, track, check, or none\n"
                                     "    2 | debug = all\n"
                                     "      |         ^"},
     {"[cache.node]\ndebug = none,track\n", "a.conf:2:9: \"none,track\": none stands alone\n"
