@@ -43,8 +43,7 @@ static void each_front_locked(struct sgc_class *class_, void (*visit)(struct sgc
 static void front_flush_stopped(struct sgc_front *front, void *surplus)
 {
     (void)surplus;
-    const bool mine = sgc_context_.fronts && sgc_front_of(front->class_) == front;
-    if (mine || front->idle || !sgc_cache_is_loose(front->class_->cache))
+    if (front->user == &sgc_context_ || front->idle || !sgc_cache_is_loose(front->class_->cache))
         front_empty_window(front);
 }
 
