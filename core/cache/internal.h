@@ -168,6 +168,13 @@ struct sgc_slab *sgc_slot_locate(const void *object, const char *what);
 
 /* ---- large.c ---- */
 void sgc_large_free(struct sgc_slab *slab);
+/* For a cache without ctor and debug: an object as its memory is found (*reads_zero says how), at a multiple of
+ * alignment_bytes (a power of two), with room for spare_bytes behind it. class_: the cache's large one. NULL with errno
+ * ENOMEM. */
+void *sgc_large_alloc_raw(struct sgc_class *class_, size_t bytes, size_t spare_bytes, size_t alignment_bytes,
+                          bool *reads_zero);
+/* Changes the size of such an object where it is; the caller owns it. False: no room behind it, nothing changed. */
+bool sgc_large_resize(struct sgc_slab *slab, size_t bytes);
 
 /* ---- fork.c: class lock held ---- */
 void sgc_fork_reap_locked(struct sgc_class *class_);

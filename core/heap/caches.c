@@ -134,6 +134,8 @@ int sgc_cache_destroy(struct sgc_cache *cache, struct sgc_error *error)
 int sgc_cache_for_each(struct sgc_heap *heap, int (*visit)(void *arg, struct sgc_cache *cache), void *arg)
 {
     int rc = 0;
+    if (sgc_heap_is_malloc(heap))
+        return sgc_malloc_for_each(visit, arg);
     SGC_GUARD(&heap->lock);
     SGC_LIST_FOR_EACH (link, &heap->caches) {
         rc = visit(arg, SGC_LIST_ENTRY(link, struct sgc_cache, heap_link));

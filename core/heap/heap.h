@@ -236,6 +236,10 @@ void sgc_heap_flush(struct sgc_heap *heap);
 /* ---- caches.c */
 bool sgc_cache_is_special(const struct sgc_cache *cache); /* a new object needs more than inline zeroing */
 
+/* ---- malloc_heap.c: its figures and caches are those of core/cache/malloc.h; otherwise it is empty */
+struct sgc_heap *sgc_heap_open_malloc(struct sgc_error *error); /* the one there is, or a new one; in a turn */
+bool sgc_heap_is_malloc(const struct sgc_heap *heap);
+
 /* ---- object.c: what core knows of an object by its address */
 static inline struct sgc_cache *sgc_object_cache(const void *object)
 {

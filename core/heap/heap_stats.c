@@ -1,19 +1,24 @@
 /* heap_stats.c - the figures of a heap, folded on read.
  * Called by programs and tools, in any state: takes the heap's statistics lock (a leaf) and, at rest or in a section,
  * the heap lock for the list of caches; stops nobody. */
+#include "core/cache/malloc.h"
 #include "core/heap/heap.h"
 #include <string.h>
 
+static int fold_cache(void *arg, struct sgc_cache *cache)
+{
+    struct sgc_stats *out = arg;
+    struct sgc_cache_stats stats;
+    sgc_cache_stats(cache, &stats);
+    out->n_live += stats.n_live;
+    out->live_bytes += stats.live_bytes;
+    out->n_allocated += stats.n_allocated;
+    return 0;
+}
+
 static void fold_caches(struct sgc_heap *heap, struct sgc_stats *out)
 {
-    SGC_GUARD(&heap->lock);
-    SGC_LIST_FOR_EACH (link, &heap->caches) {
-        struct sgc_cache_stats cache;
-        sgc_cache_stats(SGC_LIST_ENTRY(link, struct sgc_cache, heap_link), &cache);
-        out->n_live += cache.n_live;
-        out->live_bytes += cache.live_bytes;
-        out->n_allocated += cache.n_allocated;
-    }
+    (void)sgc_cache_for_each(heap, fold_cache, out);
     /* Reclaimed is what was allocated and lives no more: one pair of counters serves both. */
     out->n_reclaimed = out->n_allocated > out->n_live ? out->n_allocated - out->n_live : 0;
 }
@@ -40,8 +45,9 @@ void sgc_heap_stats(struct sgc_heap *heap, struct sgc_stats *out)
     out->n_weak_cleared = __atomic_load_n(&heap->stats.n_weak_cleared, __ATOMIC_RELAXED);
     out->n_finalizers_queued = __atomic_load_n(&heap->stats.n_finalizers_queued, __ATOMIC_RELAXED);
     out->n_finalizers_run = __atomic_load_n(&heap->stats.n_finalizers_run, __ATOMIC_RELAXED);
-    out->held_bytes = __atomic_load_n(&heap->budget.used_bytes, __ATOMIC_RELAXED);
-    out->peak_bytes = __atomic_load_n(&heap->budget.peak_bytes, __ATOMIC_RELAXED);
+    const struct sgc_budget *budget = sgc_heap_is_malloc(heap) ? &sgc_malloc_budget : &heap->budget;
+    out->held_bytes = __atomic_load_n(&budget->used_bytes, __ATOMIC_RELAXED);
+    out->peak_bytes = __atomic_load_n(&budget->peak_bytes, __ATOMIC_RELAXED);
     const int64_t external = __atomic_load_n(&heap->external_bytes, __ATOMIC_RELAXED);
     const int64_t retired = __atomic_load_n(&heap->retired_bytes, __ATOMIC_RELAXED);
     out->external_bytes = external > 0 ? (uint64_t)external : 0;

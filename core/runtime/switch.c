@@ -27,6 +27,8 @@ int sgc_heap_switch(struct sgc_heap *heap, const char *strategy, struct sgc_erro
 {
     if (!strategy)
         return sgc_error_set(error, -EINVAL, "heap \"%s\": no strategy is named", heap->name);
+    if (sgc_heap_is_malloc(heap))
+        return sgc_error_set(error, -ENOTSUP, "heap %s: malloc's caches have no other strategy than none", heap->name);
     sgc_runtime_begin("sgc_heap_switch");
     int code = switch_heap(heap, strategy, error);
     sgc_runtime_end();

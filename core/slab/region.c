@@ -262,6 +262,77 @@ void sgc_slab_run_free(struct sgc_slab *first, struct sgc_budget *budget)
     sgc_budget_return(budget, n_slabs * SGC_SLAB_BYTES);
 }
 
+struct sgc_slab *sgc_slab_run_split(struct sgc_slab *first, size_t n_slabs)
+{
+    struct sgc_slab *rest = first + n_slabs;
+    SGC_DCHECK(n_slabs > 0 && n_slabs < first->n_slabs);
+    run_describe(rest, first->n_slabs - n_slabs, first->kinds);
+    first->n_slabs = (uint32_t)n_slabs;
+    return rest;
+}
+
+/* The part of [at, end) that lies in at's region; by slab numbers. */
+static uint32_t piece_mask(size_t at, size_t end, size_t *next)
+{
+    const unsigned in_region = (unsigned)(at % SGC_SLABS_PER_REGION);
+    *next = at - in_region + SGC_SLABS_PER_REGION < end ? at - in_region + SGC_SLABS_PER_REGION : end;
+    return region_mask(in_region, (unsigned)(*next - at));
+}
+
+/* Slabs [at, end) are free, in regions that exist or can be made; with the kinds committed. */
+static bool place_prepare(size_t at, size_t end, uint32_t kinds)
+{
+    const size_t first_region = at / SGC_SLABS_PER_REGION;
+    const size_t end_region = (end + SGC_SLABS_PER_REGION - 1) / SGC_SLABS_PER_REGION;
+    if (end > sgc_arena.bytes / SGC_SLAB_BYTES)
+        return false;
+    for (size_t next; at < end && at / SGC_SLABS_PER_REGION < sgc_regions.n; at = next) {
+        const uint32_t mask = piece_mask(at, end, &next);
+        if ((sgc_regions.table[at / SGC_SLABS_PER_REGION].free_mask & mask) != mask)
+            return false;
+    }
+    if (end_region > sgc_regions.n && regions_grow(end_region - sgc_regions.n) < 0)
+        return false;
+    return regions_add_kinds(first_region, end_region - first_region, kinds) == 0;
+}
+
+/* Takes [at, end). True: it reads as zero. */
+static bool place_take(size_t at, size_t end)
+{
+    bool fresh = true;
+    for (size_t next; at < end; at = next) {
+        struct sgc_region *region = &sgc_regions.table[at / SGC_SLABS_PER_REGION];
+        const uint32_t mask = piece_mask(at, end, &next);
+        fresh = fresh && !(region->dirty_mask & mask);
+        region_take(region, mask);
+    }
+    return fresh;
+}
+
+bool sgc_slab_run_extend(struct sgc_slab *first, size_t n_more, struct sgc_budget *budget, bool *fresh)
+{
+    const size_t n_slabs = first->n_slabs;
+    const size_t at = sgc_slab_number(first) + n_slabs, end = at + n_more;
+    bool reads_zero = false;
+    sgc_lock_acquire(&sgc_regions.lock);
+    const bool done =
+        place_prepare(at, end, first->kinds) && sgc_budget_charge(budget, n_more * SGC_SLAB_BYTES, false);
+    if (done) {
+        reads_zero = place_take(at, end);
+        memset(first + n_slabs, 0, n_more * sizeof(*first));
+        for (size_t i = n_slabs; i < n_slabs + n_more; i++)
+            first[i].back_slabs = (uint32_t)i;
+        first->n_slabs = (uint32_t)(n_slabs + n_more);
+    }
+    sgc_lock_release(&sgc_regions.lock);
+    if (!done)
+        return false;
+    SGC_ASAN_UNPOISON(sgc_slab_start(first) + n_slabs * SGC_SLAB_BYTES, n_more * SGC_SLAB_BYTES);
+    if (fresh)
+        *fresh = reads_zero;
+    return true;
+}
+
 int sgc_slab_run_add_kinds(struct sgc_slab *first, uint32_t kinds)
 {
     const size_t begin = region_of_slab(first);

@@ -163,6 +163,13 @@ struct sgc_slab *sgc_slab_run_alloc(size_t n_slabs, uint32_t kinds, struct sgc_b
  * (see DESIGN.md). The descriptors keep fresh_next until a run is made of them again. Panics when `first` is not the
  * head of a run in use. */
 void sgc_slab_run_free(struct sgc_slab *first, struct sgc_budget *budget);
+/* Cuts a run in use after n_slabs, fewer than it has: what follows becomes a run of its own, without a class, with the same
+ * kinds, charged as before. Returns its head. The run is the caller's. */
+struct sgc_slab *sgc_slab_run_split(struct sgc_slab *first, size_t n_slabs);
+/* Adds the n_more slabs behind a run in use to it, metadata zero, charged to budget; *fresh (may be NULL): their memory
+ * reads as zero. False: not all of them are free, or the OS or the budget refuses (nothing changed). The run is the
+ * caller's. */
+bool sgc_slab_run_extend(struct sgc_slab *first, size_t n_more, struct sgc_budget *budget, bool *fresh);
 /* Commits more kinds for a run in use (a heap's switch). 0 or -ENOMEM. */
 int sgc_slab_run_add_kinds(struct sgc_slab *first, uint32_t kinds);
 /* Returns memory of all free slabs to the OS now; bytes given back. Any thread; makes system calls under the region

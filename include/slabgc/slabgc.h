@@ -6,6 +6,7 @@
 #include <slabgc/config.h>
 #include <slabgc/error.h>
 #include <slabgc/heap.h>
+#include <slabgc/malloc.h>
 #include <slabgc/object.h>
 #include <slabgc/section.h>
 #include <slabgc/stats.h>
