@@ -3,10 +3,18 @@
 
 #include <string.h>
 
+#define PRELOADED(name_, library_, proof_)                                                                             \
+    {                                                                                                                  \
+        .name = name_, .kind = BENCH_MALLOC, .role = BENCH_RIVAL, .preload = library_, .proof = proof_                 \
+    }
+
 const struct bench_backend bench_backends[] = {
-    {.name = "glibc", .kind = BENCH_MALLOC},
-    {.name = "jemalloc", .kind = BENCH_MALLOC, .preload = "libjemalloc.so.2", .proof = "mallctl"},
-    {.name = "boehm", .kind = BENCH_BOEHM, .program = "bench_boehm"},
+    {.name = "glibc", .kind = BENCH_MALLOC, .role = BENCH_PEER},
+    PRELOADED("jemalloc", "libjemalloc.so.2", "mallctl"),
+    PRELOADED("mimalloc", "libmimalloc.so.2", "mi_malloc"),
+    PRELOADED("tcmalloc", "libtcmalloc_minimal.so.4", "tc_malloc"),
+    {.name = "boehm", .kind = BENCH_BOEHM, .role = BENCH_PEER, .program = "bench_boehm"},
+    {.name = "cache", .kind = BENCH_SLABGC, .strategy = "none"},
     {.name = "none", .kind = BENCH_SLABGC, .strategy = "none"},
     {.name = "refcount", .kind = BENCH_SLABGC, .strategy = "refcount"},
     {.name = "refcount+sections", .kind = BENCH_SLABGC, .strategy = "refcount", .sections = true},

@@ -23,6 +23,25 @@ void bench_weak_get(struct bench_run *run);
 void bench_mark(struct bench_run *run);
 void bench_readers(struct bench_run *run);
 
+/* Group cache: churn.c, threads.c, larson.c, scaling.c, construct.c, bulk.c, phase.c. bench_workload.variant is an enum
+ * churn_order, an enum construct_level, or the number of objects at once. */
+void bench_churn(struct bench_run *run);
+void bench_producer_consumer(struct bench_run *run);
+void bench_symmetric(struct bench_run *run);
+void bench_larson(struct bench_run *run);
+void bench_thread_churn(struct bench_run *run);
+void bench_scaling(struct bench_run *run);
+void bench_construct(struct bench_run *run);
+void bench_bulk(struct bench_run *run);
+void bench_phase(struct bench_run *run);
+
+/* What an object must have before it is of use; each level adds to the one before. */
+enum construct_level {
+    CONSTRUCT_LIGHT, /* a list head, eight fields */
+    CONSTRUCT_MUTEX, /* a mutex */
+    CONSTRUCT_HEAVY, /* a table of 512 bytes */
+};
+
 /* heap.c: a heap with the backend's strategy and one cache; false: the run failed, with its message. Closing adds what
  * the collector did to the run's figures. */
 struct bench_heap {

@@ -1,83 +1,160 @@
-/* json.c - the report as one JSON document on stdout. Called by main.c. */
-#include "tests/bench/bench.h"
+/* json.c - all series as one JSON document on stdout. Called by main.c. input.c reads what is written here. */
+#include "tests/bench/report.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
 
-static void print_text(const char *text)
+/* Every value is kept by the object that it goes into; without memory the document would be incomplete. */
+static void put(json_t *object, const char *key, json_t *value)
 {
-    putchar('"');
-    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
-        if (*at == '"' || *at == '\\')
-            printf("\\%c", *at);
-        else if (*at < 0x20)
-            printf("\\u%04x", *at);
-        else
-            putchar(*at);
+    if (json_object_set_new(object, key, value) != 0) {
+        fprintf(stderr, "bench: no memory for the document, or '%s' has a value that JSON has not\n", key);
+        exit(1);
     }
-    putchar('"');
 }
 
-static void print_runs(const struct bench_run *runs, size_t n)
+static void append(json_t *array, json_t *value)
 {
-    printf("\"runs\": [");
-    for (size_t i = 0; i < n; i++) {
-        const struct bench_run *run = &runs[i];
-        printf("%s{\"repetition\": %zu, ", i ? ", " : "", i + 1);
-        if (run->state == BENCH_OK) {
-            printf("\"value\": %.9g, \"cpu\": %.9g, \"rss_bytes\": %" PRIu64 ", \"checksum\": \"%" PRIu64
-                   "\", \"control_ns\": [%.6g, %.6g]}",
-                   run->value, run->cpu, run->rss_bytes, run->checksum, run->control[0], run->control[1]);
-        } else {
-            printf("\"%s\": ", run->state == BENCH_SKIPPED ? "skipped" : "failed");
-            print_text(run->message);
-            putchar('}');
-        }
+    if (json_array_append_new(array, value) != 0) {
+        fprintf(stderr, "bench: no memory for the document\n");
+        exit(1);
     }
-    putchar(']');
 }
 
-static void print_backend(const struct bench_series *series, size_t backend, const struct bench_summary *reference)
+static json_t *figures_of(const struct bench_figure *figures, size_t n)
 {
+    json_t *object = json_object();
+    for (size_t i = 0; i < n; i++)
+        put(object, figures[i].name, json_real(figures[i].value));
+    return object;
+}
+
+/* "key=value key=value" */
+static json_t *parameters_of(const char *text)
+{
+    char copy[BENCH_PARAMETERS_BYTES];
+    json_t *object = json_object();
+    snprintf(copy, sizeof(copy), "%s", text);
+    for (char *at = NULL, *word = strtok_r(copy, " ", &at); word; word = strtok_r(NULL, " ", &at)) {
+        char *value = strchr(word, '=');
+        if (!value)
+            continue;
+        *value++ = '\0';
+        put(object, word, json_string(value));
+    }
+    return object;
+}
+
+static json_t *run_of(const struct bench_run *run, size_t repetition)
+{
+    char checksum[24];
+    json_t *object = json_object();
+    put(object, "repetition", json_integer((json_int_t)repetition));
+    if (run->state != BENCH_OK) {
+        put(object, run->state == BENCH_SKIPPED ? "skipped" : "failed", json_string(run->message));
+        return object;
+    }
+    snprintf(checksum, sizeof(checksum), "%" PRIu64, run->checksum);
+    put(object, "value", json_real(run->value));
+    put(object, "cpu", json_real(run->cpu));
+    put(object, "operations", json_integer((json_int_t)run->n_operations));
+    put(object, "rss_bytes", json_integer((json_int_t)run->rss_bytes));
+    put(object, "checksum", json_string(checksum)); /* beyond what every reader's numbers can hold */
+    put(object, "control_ns", json_pack("[f,f]", run->control[0], run->control[1]));
+    put(object, "figures", figures_of(run->figures, run->n_figures));
+    return object;
+}
+
+static json_t *ratios_of(const struct bench_series *series, size_t backend)
+{
+    json_t *object = json_object();
+    for (size_t k = 0; k < series->n_backends; k++) {
+        const struct bench_backend *by = series->runs[k * series->n_repetitions].backend;
+        const struct bench_ratio ratio = bench_ratio(series, backend, k);
+        if (by->role != BENCH_OWN && ratio.median > 0)
+            put(object, by->name,
+                json_pack("{s:f,s:f,s:f}", "median", ratio.median, "min", ratio.least, "max", ratio.most));
+    }
+    return object;
+}
+
+static void put_summary(json_t *object, const struct bench_series *series, size_t backend)
+{
+    const size_t best_time = bench_best_time(series), best_memory = bench_best_memory(series);
+    struct bench_summary summary, best;
+    bench_summarize_backend(series, backend, &summary);
+    if (summary.n == 0)
+        return;
+    put(object, "median", json_real(summary.median));
+    put(object, "min", json_real(summary.least));
+    put(object, "max", json_real(summary.most));
+    put(object, "cpu", json_real(summary.cpu));
+    put(object, "rss_bytes", json_integer((json_int_t)summary.rss_bytes));
+    if (series->instructions[backend] > 0)
+        put(object, "instructions", json_real(series->instructions[backend]));
+    put(object, "ratio_to", ratios_of(series, backend));
+    if (best_time != SIZE_MAX) {
+        put(object, "best_peer", json_string(series->runs[best_time * series->n_repetitions].backend->name));
+        put(object, "best_ratio", json_real(bench_ratio(series, backend, best_time).median));
+        bench_summarize_backend(series, best_memory, &best);
+        put(object, "best_rss_ratio",
+            json_real(best.rss_bytes ? (double)summary.rss_bytes / (double)best.rss_bytes : 0));
+    }
+    put(object, "figures", figures_of(summary.figures, summary.n_figures));
+}
+
+static json_t *result_of(const struct bench_series *series, size_t backend)
+{
+    static const char *const roles[] = {[BENCH_OWN] = "own", [BENCH_PEER] = "peer", [BENCH_RIVAL] = "rival"};
     const struct bench_run *runs = &series->runs[backend * series->n_repetitions];
-    struct bench_summary summary;
-    bench_summarize(runs, series->n_repetitions, &summary);
-    printf("    {\"bench\": \"%s\", \"backend\": \"%s\", \"unit\": \"%s\", ", series->workload->name,
-           runs[0].backend->name, series->workload->unit);
-    if (summary.n > 0) {
-        printf("\"median\": %.9g, \"min\": %.9g, \"max\": %.9g, \"cpu\": %.9g, \"rss_bytes\": %" PRIu64 ", ",
-               summary.median, summary.least, summary.most, summary.cpu, summary.rss_bytes);
-        if (reference->n > 0)
-            printf("\"ratio\": %.6g, ", summary.median / reference->median);
-        if (reference->cpu > 0)
-            printf("\"cpu_ratio\": %.6g, ", summary.cpu / reference->cpu);
-        printf("\"figures\": {");
-        for (size_t k = 0; k < summary.n_figures; k++)
-            printf("%s\"%s\": %.9g", k ? ", " : "", summary.figures[k].name, summary.figures[k].value);
-        printf("}, ");
+    json_t *object = json_object(), *array = json_array();
+    const char *parameters = "";
+    for (size_t i = 0; i < series->n_repetitions; i++) {
+        append(array, run_of(&runs[i], i + 1));
+        parameters = runs[i].state == BENCH_OK ? runs[i].parameters : parameters;
     }
-    print_runs(runs, series->n_repetitions);
-    putchar('}');
+    put(object, "bench", json_string(series->workload->name));
+    put(object, "what", json_string(series->workload->what));
+    put(object, "unit", json_string(series->workload->unit));
+    put(object, "backend", json_string(runs[0].backend->name));
+    put(object, "role", json_string(roles[runs[0].backend->role]));
+    put(object, "parameters", parameters_of(parameters));
+    put_summary(object, series, backend);
+    put(object, "runs", array);
+    return object;
 }
 
-void bench_print_json(const struct bench_series *series, size_t n, const struct bench_params *params,
-                      const char *config)
+static json_t *parameters_of_all(const struct bench_results *results)
+{
+    const struct bench_params *params = &results->params;
+    size_t n_repetitions = 0;
+    for (size_t s = 0; s < results->n; s++)
+        n_repetitions =
+            results->series[s].n_repetitions > n_repetitions ? results->series[s].n_repetitions : n_repetitions;
+    return json_pack("{s:i,s:I,s:i,s:I,s:I,s:i,s:I,s:s}", "depth", (int)params->depth, "objects",
+                     (json_int_t)params->n_objects, "loop_ms", (int)params->loop_ms, "live",
+                     (json_int_t)params->max_live, "phase_bytes", (json_int_t)params->phase_bytes, "phase_idle_ms",
+                     (int)params->phase_idle_ms, "repetitions", (json_int_t)n_repetitions, "config", results->config);
+}
+
+void bench_print_json(const struct bench_results *results)
 {
     double least, most;
-    bench_range(series, n, &least, &most);
-    printf("{\n  \"parameters\": {\"depth\": %u, \"objects\": %" PRIu64 ", \"loop_ms\": %u, \"repetitions\": %zu, "
-           "\"config\": ",
-           params->depth, params->n_objects, params->loop_ms, n ? series->n_repetitions : 0);
-    print_text(config ? config : "");
-    printf("},\n  \"control\": {\"min_ns\": %.6g, \"max_ns\": %.6g, \"ratio\": %.6g},\n  \"results\": [\n", least, most,
-           least > 0 ? most / least : 0);
-    for (size_t s = 0; s < n; s++) {
-        struct bench_summary reference;
-        bench_reference(&series[s], &reference);
-        for (size_t i = 0; i < series[s].n_backends; i++) {
-            print_backend(&series[s], i, &reference);
-            printf("%s\n", s + 1 == n && i + 1 == series[s].n_backends ? "" : ",");
-        }
+    json_t *document = json_object(), *array = json_array();
+    bench_range(results->series, results->n, &least, &most);
+    for (size_t s = 0; s < results->n; s++) {
+        for (size_t k = 0; k < results->series[s].n_backends; k++)
+            append(array, result_of(&results->series[s], k));
     }
-    printf("  ]\n}\n");
+    put(document, "format", json_string(BENCH_FORMAT));
+    put(document, "parameters", parameters_of_all(results));
+    put(document, "control",
+        json_pack("{s:f,s:f,s:f}", "min_ns", least, "max_ns", most, "ratio", least > 0 ? most / least : 0));
+    put(document, "results", array);
+    if (json_dumpf(document, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9)) != 0)
+        fprintf(stderr, "bench: the document cannot be written to stdout\n");
+    putchar('\n');
+    json_decref(document);
 }

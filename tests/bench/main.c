@@ -1,131 +1,34 @@
 /* main.c - bench: runs workloads on backends, each repetition in a process of its own, and reports side by side.
  *
  *     bazel run -c opt //tests/bench -- --bench binary-trees --depth 18
+ *     bazel run -c opt //tests/bench -- report --bench shows --output bench.html
  *
- * Table or JSON on stdout, messages on stderr. Exits with 0 when all that ran succeeded (skipped is no failure), 1 when
- * a run failed or its answer differs, 2 when the command line is wrong. README.md says how to read the figures. */
-#include "tests/bench/bench.h"
+ * Table, JSON or Markdown on stdout, messages on stderr. Exits with 0 when all that ran succeeded (skipped is no
+ * failure), 1 when a run failed or its answer differs, 2 when the command line or the input is wrong. README.md says
+ * how to read the figures. */
+#include "tests/bench/options.h"
+#include "tests/bench/report.h"
 #include "tests/support/strategies.h"
 
-#include <errno.h>
-#include <fnmatch.h>
-#include <getopt.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_DEPTH 24
-#define MAX_OBJECTS 100000000
+/* What `phase` may take of the memory that is available, in percent: overhead of allocators, the arrays of the
+ * workload, and others on the machine need the rest. */
+#define PHASE_SHARE_PCT 50
+#define LEAST_PHASE_BYTES (UINT64_C(1) << 20)
 
-struct options {
-    const char *bench, *backend; /* patterns with commas; NULL: all */
-    const char *config;
-    size_t n_repetitions;
-    struct bench_params params;
-    bool json, list;
-};
-
-static const struct option long_options[] = {{"bench", required_argument, NULL, 'b'},
-                                             {"backend", required_argument, NULL, 'k'},
-                                             {"repetitions", required_argument, NULL, 'r'},
-                                             {"depth", required_argument, NULL, 'd'},
-                                             {"objects", required_argument, NULL, 'o'},
-                                             {"loop-ms", required_argument, NULL, 'm'},
-                                             {"config", required_argument, NULL, 'c'},
-                                             {"json", no_argument, NULL, 'j'},
-                                             {"list", no_argument, NULL, 'l'},
-                                             {"help", no_argument, NULL, 'h'},
-                                             {NULL, 0, NULL, 0}};
-
-static _Noreturn void usage(FILE *to, int status)
-{
-    fputs("usage: bench [--bench NAME[,...]] [--backend NAME[,...]] [--repetitions N] [--depth N] [--objects N]\n"
-          "             [--loop-ms N] [--config KEY=VALUE[,...]] [--json] [--list]\n"
-          "  --bench        workloads to run: names, groups (micro, programs) or patterns; default: all\n"
-          "  --backend      backends to run them on: names or patterns; default: all that a workload has\n"
-          "  --repetitions  runs of each pair, in turn over the backends (default 5)\n"
-          "  --depth        of binary-trees (default 16)\n"
-          "  --objects      in the graph of mark (default 1000000)\n"
-          "  --loop-ms      how long a loop over one operation lasts (default 200)\n"
-          "  --config       $SLABGC of the runs; without it the environment's configuration is ignored\n"
-          "  --json         one JSON document instead of tables\n"
-          "  --list         only show what there is\n",
-          to);
-    exit(status);
-}
-
-static unsigned long number(const char *option, const char *text, unsigned long least, unsigned long most)
-{
-    char *end;
-    errno = 0;
-    const unsigned long value = strtoul(text, &end, 10);
-    if (*text >= '0' && *text <= '9' && !*end && !errno && value >= least && value <= most)
-        return value;
-    fprintf(stderr, "bench: --%s %s: a number from %lu to %lu is wanted\n", option, text, least, most);
-    exit(2);
-}
-
-static void parse(struct options *options, int argc, char **argv)
-{
-    *options = (struct options){.n_repetitions = 5, .params = {.depth = 16, .n_objects = 1000000, .loop_ms = 200}};
-    for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
-        switch (c) {
-        case 'b':
-            options->bench = optarg;
-            break;
-        case 'k':
-            options->backend = optarg;
-            break;
-        case 'r':
-            options->n_repetitions = number("repetitions", optarg, 1, 1000);
-            break;
-        case 'd':
-            options->params.depth = (unsigned)number("depth", optarg, 4, MAX_DEPTH);
-            break;
-        case 'o':
-            options->params.n_objects = number("objects", optarg, 1, MAX_OBJECTS);
-            break;
-        case 'm':
-            options->params.loop_ms = (unsigned)number("loop-ms", optarg, 1, 60000);
-            break;
-        case 'c':
-            options->config = optarg;
-            break;
-        case 'j':
-            options->json = true;
-            break;
-        case 'l':
-            options->list = true;
-            break;
-        default:
-            usage(c == 'h' ? stdout : stderr, c == 'h' ? 0 : 2);
-        }
-    }
-    if (optind != argc)
-        usage(stderr, 2);
-}
-
-/* True when an item of the list matches the name or (unless NULL) the group. */
-static bool selected(const char *list, const char *name, const char *group)
-{
-    char items[1024];
-    if (!list)
-        return true;
-    snprintf(items, sizeof(items), "%s", list);
-    for (char *at = NULL, *item = strtok_r(items, ",", &at); item; item = strtok_r(NULL, ",", &at)) {
-        if (fnmatch(item, name, 0) == 0 || (group && strcmp(item, group) == 0))
-            return true;
-    }
-    return false;
-}
-
-static void show_list(void)
+static void show_list(const struct bench_options *options)
 {
     for (size_t i = 0; i < bench_n_workloads; i++) {
         const struct bench_workload *workload = &bench_workloads[i];
-        printf("%s (%s, %s): %s\n   ", workload->name, workload->group, workload->unit, workload->what);
+        if (!bench_selects_workload(options, workload))
+            continue;
+        printf("%s (%s; %s): %s\n   ", workload->name, workload->groups, workload->unit, workload->what);
         for (const char *const *name = workload->backends; *name; name++)
             printf(" %s", *name);
         printf("\n");
@@ -133,26 +36,39 @@ static void show_list(void)
 }
 
 /* The series of one workload, without results: false when no backend of it was chosen. */
-static bool prepare(struct bench_series *series, const struct bench_workload *workload, const struct options *options)
+static bool prepare(struct bench_series *series, const struct bench_workload *workload,
+                    const struct bench_options *options)
 {
-    *series = (struct bench_series){.workload = workload, .n_repetitions = options->n_repetitions};
-    series->runs = calloc(BENCH_MAX_BACKENDS * options->n_repetitions, sizeof(*series->runs));
+    const unsigned most = workload->max_repetitions;
+    const size_t n = most && most < options->n_repetitions ? most : options->n_repetitions;
+    *series = (struct bench_series){.workload = workload, .n_repetitions = n};
+    series->runs = calloc(BENCH_MAX_BACKENDS * n, sizeof(*series->runs));
     if (!series->runs) {
         fprintf(stderr, "bench: no memory\n");
         exit(1);
     }
     for (const char *const *name = workload->backends; *name; name++) {
-        if (!selected(options->backend, *name, NULL))
+        const struct bench_backend *backend = bench_backend_find(*name);
+        if (!bench_selects_backend(options, backend))
             continue;
-        for (size_t i = 0; i < options->n_repetitions; i++) {
-            series->runs[series->n_backends * options->n_repetitions + i] = (struct bench_run){
-                .workload = workload, .backend = bench_backend_find(*name), .params = options->params};
-        }
+        for (size_t i = 0; i < n; i++)
+            series->runs[series->n_backends * n + i] =
+                (struct bench_run){.workload = workload, .backend = backend, .params = options->params};
         series->n_backends++;
     }
     if (series->n_backends == 0)
         free(series->runs);
     return series->n_backends > 0;
+}
+
+/* What is going on, for who watches. NULL: nothing any more. */
+static void show_progress(const struct bench_run *run, const char *doing, size_t i, size_t n)
+{
+    if (!isatty(STDERR_FILENO))
+        return;
+    fputs("\r\033[K", stderr);
+    if (run)
+        fprintf(stderr, "%s on %s, %s %zu of %zu\r", run->workload->name, run->backend->name, doing, i, n);
 }
 
 /* Each repetition begins with another backend, so that none has the same place in every round. Returns failures. */
@@ -163,14 +79,11 @@ static size_t play(struct bench_series *series, const char *config)
         for (size_t k = 0; k < series->n_backends; k++) {
             const size_t backend = (i + k) % series->n_backends;
             struct bench_run *run = &series->runs[backend * series->n_repetitions + i];
-            if (isatty(STDERR_FILENO))
-                fprintf(stderr, "\r\033[K%s on %s, %zu of %zu\r", run->workload->name, run->backend->name, i + 1,
-                        series->n_repetitions);
-            bench_spawn(run, config);
+            show_progress(run, "repetition", i + 1, series->n_repetitions);
+            bench_spawn(run, config, NULL);
         }
     }
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r\033[K");
+    show_progress(NULL, NULL, 0, 0);
     bench_check(series);
     for (size_t i = 0; i < series->n_backends * series->n_repetitions; i++) {
         const struct bench_run *run = &series->runs[i];
@@ -179,6 +92,17 @@ static size_t play(struct bench_series *series, const char *config)
             fprintf(stderr, "bench: %s on %s failed: %s\n", run->workload->name, run->backend->name, run->message);
     }
     return n_failed;
+}
+
+static void count(struct bench_series *series, const char *config)
+{
+    for (size_t k = 0; k < series->n_backends; k++) {
+        const struct bench_run *run = &series->runs[k * series->n_repetitions];
+        show_progress(run, "instructions", k + 1, series->n_backends);
+        if (run->state == BENCH_OK)
+            series->instructions[k] = bench_count_instructions(run, config);
+    }
+    show_progress(NULL, NULL, 0, 0);
 }
 
 /* Bazel's runfiles are the working directory of `bazel run` and of tests; otherwise they lie beside the program. */
@@ -192,38 +116,108 @@ static void find_runfiles(void)
     support_strategies_init();
 }
 
+static bool has_phase(const struct bench_options *options)
+{
+    for (size_t i = 0; i < bench_n_workloads; i++) {
+        if (strstr(bench_workloads[i].groups, "phase") && bench_selects_workload(options, &bench_workloads[i]))
+            return true;
+    }
+    return false;
+}
+
+/* Decided once, so that all backends grow to the same size. */
+static void fit_phase(struct bench_options *options)
+{
+    struct bench_params *params = &options->params;
+    const uint64_t most = bench_available_bytes() / 100 * PHASE_SHARE_PCT;
+    if (params->phase_bytes <= most || !has_phase(options))
+        return;
+    const uint64_t fits = most < LEAST_PHASE_BYTES ? LEAST_PHASE_BYTES : most;
+    fprintf(stderr, "bench: phase grows to %" PRIu64 " MiB instead of %" PRIu64 ": more is not available\n", fits >> 20,
+            params->phase_bytes >> 20);
+    params->phase_bytes = fits;
+}
+
+/* Runs what the options choose. Returns the number of failures. */
+static size_t measure(struct bench_results *results, struct bench_options *options)
+{
+    size_t n_failed = 0, n_counted = 0, n_left = 0;
+    fit_phase(options);
+    results->params = options->params;
+    snprintf(results->config, sizeof(results->config), "%s", options->config ? options->config : "");
+    for (size_t i = 0; i < bench_n_workloads; i++) {
+        struct bench_series *series = &results->series[results->n];
+        if (!bench_selects_workload(options, &bench_workloads[i]) || !prepare(series, &bench_workloads[i], options))
+            continue;
+        n_failed += play(series, options->config);
+        if (options->n_counted && bench_workloads[i].n_counted) {
+            if (n_counted++ < options->n_counted)
+                count(series, options->config);
+            else
+                n_left++;
+        }
+        if (!options->json && !options->report)
+            bench_print_table(series);
+        results->n++;
+    }
+    if (n_left)
+        fprintf(stderr, "bench: the instructions of %zu more workloads were not counted; --instructions=%zu would\n",
+                n_left, options->n_counted + n_left);
+    return n_failed;
+}
+
+/* A file that the command line names, seen from where the user is: bazel run changes the working directory. */
+static const char *from_user(const char *path)
+{
+    const char *user = getenv("BUILD_WORKING_DIRECTORY");
+    if (!path || path[0] == '/' || strcmp(path, "-") == 0)
+        return path;
+    char whole[2 * PATH_MAX], here[PATH_MAX];
+    snprintf(whole, sizeof(whole), "%s/%s", user ? user : getcwd(here, sizeof(here)) ? here : ".", path);
+    return strdup(whole);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "--run") == 0)
         return bench_child(argc, argv, bench_workloads, bench_n_workloads);
-    struct options options;
-    parse(&options, argc, argv);
+    struct bench_options options;
+    bench_options_parse(&options, argc, argv);
+    options.input = from_user(options.input);
+    options.output = from_user(options.output);
+    options.svg = from_user(options.svg);
+    options.markdown = from_user(options.markdown);
     if (options.list) {
-        show_list();
+        show_list(&options);
         return 0;
     }
+    struct bench_results results = {.series = calloc(bench_n_workloads, sizeof(*results.series))};
+    size_t n_failed = 0;
+    if (options.input) {
+        if (!bench_report_possible(&options) || !bench_read_json(&results, options.input))
+            return 2;
+        return bench_report(&results, &options);
+    }
+    if (options.n_counted && !bench_can_count()) {
+        fprintf(stderr, "bench: --instructions needs valgrind, which is not there; bazel/setup installs it\n");
+        return 2;
+    }
+    if (!bench_report_possible(&options))
+        return 2;
     find_runfiles();
 #ifdef SGC_DEBUG
     fprintf(stderr, "bench: built with debug checks, the figures say nothing of a release\n");
 #endif
-    struct bench_series series[bench_n_workloads];
-    size_t n = 0, n_failed = 0;
-    for (size_t i = 0; i < bench_n_workloads; i++) {
-        if (!selected(options.bench, bench_workloads[i].name, bench_workloads[i].group) ||
-            !prepare(&series[n], &bench_workloads[i], &options))
-            continue;
-        n_failed += play(&series[n], options.config);
-        if (!options.json)
-            bench_print_table(&series[n]);
-        n++;
+    n_failed = measure(&results, &options);
+    if (results.n == 0) {
+        fprintf(stderr, "bench: none of these workloads runs on these backends; --list shows what there is\n");
+        return 2;
     }
-    if (n == 0)
-        fprintf(stderr, "bench: nothing has these names; --list shows what there is\n");
-    else if (options.json)
-        bench_print_json(series, n, &options.params, options.config);
-    else
-        bench_print_control(series, n);
-    for (size_t i = 0; i < n; i++)
-        free(series[i].runs);
-    return n == 0 ? 2 : n_failed > 0;
+    if (options.json)
+        bench_print_json(&results);
+    else if (!options.report)
+        bench_print_control(results.series, results.n);
+    else if (bench_report(&results, &options) != 0)
+        return 1;
+    return n_failed > 0;
 }

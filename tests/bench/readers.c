@@ -9,7 +9,6 @@
 #define N_READERS 2
 #define HOPS 8
 #define N_NODES 4096
-#define N_ROUND_TRIPS 20000
 
 struct node {
     struct node *left, *right;
@@ -90,37 +89,6 @@ static void readers_body(void *arg, uint64_t n)
         pthread_join(other[--started], NULL);
 }
 
-static void *pong(void *arg)
-{
-    int *ball = arg;
-    for (int i = 0; i < N_ROUND_TRIPS; i++) {
-        while (__atomic_load_n(ball, __ATOMIC_ACQUIRE) != 2 * i + 1)
-            ;
-        __atomic_store_n(ball, 2 * i + 2, __ATOMIC_RELEASE);
-    }
-    return NULL;
-}
-
-/* Nanoseconds for a cache line to the other thread and back; 0: no thread. Waits by spinning: on a machine with one
- * CPU each trip takes a time slice. */
-static double line_ns(void)
-{
-    static int ball;
-    pthread_t other;
-    struct bench_timer timer = {0};
-    if (pthread_create(&other, NULL, pong, &ball) != 0)
-        return 0;
-    bench_timer_start(&timer);
-    for (int i = 0; i < N_ROUND_TRIPS; i++) {
-        __atomic_store_n(&ball, 2 * i + 1, __ATOMIC_RELEASE);
-        while (__atomic_load_n(&ball, __ATOMIC_ACQUIRE) != 2 * i + 2)
-            ;
-    }
-    bench_timer_stop(&timer);
-    pthread_join(other, NULL);
-    return (double)timer.wall_ns / N_ROUND_TRIPS;
-}
-
 void bench_readers(struct bench_run *run)
 {
     static struct readers readers;
@@ -131,7 +99,7 @@ void bench_readers(struct bench_run *run)
                          SGC_NEED_REFERENCES | (readers.locked ? 0 : SGC_NEED_CONCURRENT_READERS)))
         return;
     if (build(heap.cache, &readers.root)) {
-        bench_figure_add(run, "line_ns", line_ns());
+        bench_figure_add(run, "line_ns", bench_line_ns());
         bench_loop(run, readers_body, &readers);
     } else {
         bench_fail(run, "no memory for %d objects", N_NODES);

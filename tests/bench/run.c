@@ -1,6 +1,5 @@
 /* run.c - starts the process of a run and reads what it reports.
- * Called by main.c only, in a process with one thread. Peak memory is the kernel's account of the child; it includes
- * the few pages that the child had before it executed. */
+ * Called by main.c and callgrind.c, in a process with one thread. */
 #include "tests/bench/bench.h"
 
 #include <errno.h>
@@ -10,11 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define REPORT_BYTES 4096
+#define REPORT_BYTES 8192
+#define MAX_WRAPPER 16
 #define STATUS_NOT_STARTED 127 /* also what the loader exits with when a library is missing */
 
 void bench_directory(char *path, size_t size)
@@ -26,11 +25,16 @@ void bench_directory(char *path, size_t size)
 }
 
 /* The program that runs this backend: false when it is not there. */
-static bool find_program(const struct bench_backend *backend, char *path, size_t size)
+static bool find_program(const struct bench_backend *backend, bool wrapped, char *path, size_t size)
 {
-    if (!backend->program) {
-        snprintf(path, size, "/proc/self/exe");
+    if (!backend->program && !wrapped) {
+        snprintf(path, size, "/proc/self/exe"); /* this file, whatever has taken its name meanwhile */
         return true;
+    }
+    if (!backend->program) {
+        const ssize_t n = readlink("/proc/self/exe", path, size - 1);
+        path[n > 0 ? n : 0] = '\0';
+        return n > 0;
     }
     char directory[PATH_MAX];
     bench_directory(directory, sizeof(directory));
@@ -41,20 +45,46 @@ static bool find_program(const struct bench_backend *backend, char *path, size_t
     return access(path, X_OK) == 0;
 }
 
-static _Noreturn void become_child(const struct bench_run *run, const char *program, const char *config, int fd)
+/* The value for LD_PRELOAD: a name for the loader to search, or a file of ours beside this program or in the runfiles.
+ */
+static bool find_preload(const struct bench_backend *backend, char *path, size_t size)
 {
-    char fd_text[16], depth[16], objects[24], loop_ms[16];
+    if (!strchr(backend->preload, '/')) {
+        snprintf(path, size, "%s", backend->preload);
+        return true;
+    }
+    char directory[PATH_MAX], place[2 * PATH_MAX];
+    bench_directory(directory, sizeof(directory));
+    snprintf(place, sizeof(place), "%s/../../%s", directory, backend->preload);
+    const char *found = access(backend->preload, R_OK) == 0 ? backend->preload : place;
+    char real[PATH_MAX];
+    if (!realpath(found, real))
+        return false;
+    snprintf(path, size, "%s", real);
+    return true;
+}
+
+static _Noreturn void become_child(const struct bench_run *run, const char *program, const char *preload,
+                                   const char *config, const char *const *wrapper, int fd)
+{
+    char fd_text[16], params[BENCH_PARAMS_TEXT_BYTES];
+    const char *argv[MAX_WRAPPER + 8] = {0};
+    size_t n = 0;
     snprintf(fd_text, sizeof(fd_text), "%d", fd);
-    snprintf(depth, sizeof(depth), "%u", run->params.depth);
-    snprintf(objects, sizeof(objects), "%" PRIu64, run->params.n_objects);
-    snprintf(loop_ms, sizeof(loop_ms), "%u", run->params.loop_ms);
-    char *argv[] = {"bench", "--run", (char *)run->workload->name, (char *)run->backend->name, fd_text, depth, objects,
-                    loop_ms, NULL};
+    bench_params_write(&run->params, params);
+    for (; wrapper && wrapper[n] && n < MAX_WRAPPER; n++)
+        argv[n] = wrapper[n];
+    argv[n++] = program;
+    argv[n++] = "--run";
+    argv[n++] = run->workload->name;
+    argv[n++] = run->backend->name;
+    argv[n++] = fd_text;
+    argv[n] = params;
     if (run->backend->preload)
-        setenv("LD_PRELOAD", run->backend->preload, 1);
+        setenv("LD_PRELOAD", preload, 1);
     if (config)
         setenv("SLABGC", config, 1);
-    execv(program, argv);
+    execvp(argv[0], (char *const *)argv);
     _exit(STATUS_NOT_STARTED);
 }
 
@@ -73,18 +103,30 @@ static void read_report(int fd, char text[REPORT_BYTES])
     text[length] = '\0';
 }
 
+/* The rest of the line when it begins with the word, or NULL. */
+static const char *after(const char *line, const char *word)
+{
+    const size_t length = strlen(word);
+    return strncmp(line, word, length) == 0 && line[length] == ' ' ? line + length + 1 : NULL;
+}
+
 static void parse_line(struct bench_run *run, const char *line)
 {
     struct bench_figure figure;
-    if (strncmp(line, "skip ", 5) == 0)
-        bench_skip(run, "%s", line + 5);
-    else if (strncmp(line, "fail ", 5) == 0)
-        bench_fail(run, "%s", line + 5);
+    const char *rest;
+    if ((rest = after(line, "skip")))
+        bench_skip(run, "%s", rest);
+    else if ((rest = after(line, "fail")))
+        bench_fail(run, "%s", rest);
+    else if ((rest = after(line, "parameters")))
+        snprintf(run->parameters, sizeof(run->parameters), "%s", rest);
     else if (sscanf(line, "figure %23s %lf", figure.name, &figure.value) == 2)
         bench_figure_add(run, figure.name, figure.value);
     else if (sscanf(line, "value %lf", &run->value) == 1)
         run->state = BENCH_OK; /* the last line of a good report */
-    else if (sscanf(line, "checksum %" SCNu64, &run->checksum) != 1 && sscanf(line, "cpu %lf", &run->cpu) != 1 &&
+    else if (sscanf(line, "checksum %" SCNu64, &run->checksum) != 1 &&
+             sscanf(line, "operations %" SCNu64, &run->n_operations) != 1 &&
+             sscanf(line, "rss %" SCNu64, &run->rss_bytes) != 1 && sscanf(line, "cpu %lf", &run->cpu) != 1 &&
              sscanf(line, "control %lf %lf", &run->control[0], &run->control[1]) != 2)
         bench_fail(run, "the child reports '%s'", line);
 }
@@ -102,12 +144,16 @@ static void judge(struct bench_run *run, char *text, int status)
         bench_fail(run, "the process exited with %d", WEXITSTATUS(status));
 }
 
-void bench_spawn(struct bench_run *run, const char *config)
+void bench_spawn(struct bench_run *run, const char *config, const char *const *wrapper)
 {
-    char program[2 * PATH_MAX], text[REPORT_BYTES];
+    char program[2 * PATH_MAX], preload[2 * PATH_MAX] = "", text[REPORT_BYTES];
     int ends[2];
-    if (!find_program(run->backend, program, sizeof(program))) {
+    if (!find_program(run->backend, wrapper != NULL, program, sizeof(program))) {
         bench_skip(run, "there is no %s beside this program", run->backend->program);
+        return;
+    }
+    if (run->backend->preload && !find_preload(run->backend, preload, sizeof(preload))) {
+        bench_skip(run, "there is no %s", run->backend->preload);
         return;
     }
     if (pipe(ends) != 0) {
@@ -117,16 +163,14 @@ void bench_spawn(struct bench_run *run, const char *config)
     const pid_t child = fork();
     if (child == 0) {
         close(ends[0]);
-        become_child(run, program, config, ends[1]);
+        become_child(run, program, preload, config, wrapper, ends[1]);
     }
     close(ends[1]);
     if (child > 0) {
         int status = 0;
-        struct rusage usage = {0};
         read_report(ends[0], text);
-        while (wait4(child, &status, 0, &usage) < 0 && errno == EINTR)
+        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
             ;
-        run->rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
         judge(run, text, status);
     } else {
         bench_fail(run, "fork: %s", strerror(errno));
