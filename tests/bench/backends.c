@@ -3,18 +3,20 @@
 
 #include <string.h>
 
-#define PRELOADED(name_, library_, proof_)                                                                             \
+/* A library that takes malloc's place. */
+#define PRELOADED(name_, role_, library_)                                                                              \
     {                                                                                                                  \
-        .name = name_, .kind = BENCH_MALLOC, .role = BENCH_RIVAL, .preload = library_, .proof = proof_                 \
+        .name = name_, .kind = BENCH_MALLOC, .role = role_, .preload = library_                                        \
     }
 
 const struct bench_backend bench_backends[] = {
     {.name = "glibc", .kind = BENCH_MALLOC, .role = BENCH_PEER},
-    PRELOADED("jemalloc", "libjemalloc.so.2", "mallctl"),
-    PRELOADED("mimalloc", "libmimalloc.so.2", "mi_malloc"),
-    PRELOADED("tcmalloc", "libtcmalloc_minimal.so.4", "tc_malloc"),
+    PRELOADED("jemalloc", BENCH_RIVAL, "libjemalloc.so.2"),
+    PRELOADED("mimalloc", BENCH_RIVAL, "libmimalloc.so.2"),
+    PRELOADED("tcmalloc", BENCH_RIVAL, "libtcmalloc_minimal.so.4"),
     {.name = "boehm", .kind = BENCH_BOEHM, .role = BENCH_PEER, .program = "bench_boehm"},
     {.name = "cache", .kind = BENCH_SLABGC, .strategy = "none"},
+    PRELOADED("slabgc-malloc", BENCH_OWN, "tools/malloc/libslabgc-malloc.so"),
     {.name = "none", .kind = BENCH_SLABGC, .strategy = "none"},
     {.name = "refcount", .kind = BENCH_SLABGC, .strategy = "refcount"},
     {.name = "refcount+sections", .kind = BENCH_SLABGC, .strategy = "refcount", .sections = true},

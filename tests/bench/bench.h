@@ -39,8 +39,7 @@ struct bench_backend {
     const char *strategy; /* BENCH_SLABGC: the heap's */
     bool sections;        /* BENCH_SLABGC: operations on the heap stand in sections where the workload can choose */
     bool rwlock;          /* BENCH_SLABGC: readers take a lock instead of a section */
-    const char *preload; /* a library for LD_PRELOAD: its name as the loader searches it, or a file of this workspace */
-    const char *proof;   /* a symbol that this library alone defines: without it the run is skipped */
+    const char *preload;  /* a library for LD_PRELOAD: its name as the loader searches it, or a file of this workspace */
     const char *program; /* file beside this program that runs the workload; NULL: this program */
 };
 

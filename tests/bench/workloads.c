@@ -20,11 +20,11 @@ static void run_trees(struct bench_run *run)
 #define CACHE_LOOP_MS 50    /* there are many of them */
 #define CACHE_COUNTED 65536 /* operations: more than a cycle of what repeats itself with up to 1e4 objects alive */
 
-/* Group cache: sgc_cache_alloc and sgc_cache_free, the bare object cache, against malloc and free. */
+/* Group cache: sgc_cache_alloc and sgc_cache_free, the bare object cache, and our malloc, against malloc and free. */
 #define CACHE(name_, groups_, unit_, what_, run_, ...)                                                                 \
     {                                                                                                                  \
         .name = name_, .groups = "cache " groups_, .unit = unit_, .what = what_, .run = run_,                          \
-        .backends = {MALLOCS, "cache"}, .loop_ms = CACHE_LOOP_MS, __VA_ARGS__                                          \
+        .backends = {MALLOCS, "cache", "slabgc-malloc"}, .loop_ms = CACHE_LOOP_MS, __VA_ARGS__                         \
     }
 
 /* Rows for one order and size. Instructions with a million objects alive are not counted: they would
