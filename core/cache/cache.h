@@ -35,14 +35,17 @@ struct sgc_front {
     struct sgc_slab *current; /* owned slab that the window is filled from; has free slots */
     struct sgc_list partial;  /* other owned slabs with free slots */
     uint32_t n_partial;
-    uint8_t idle;                 /* on class->idle_fronts (class lock) */
-    uint8_t torn;                 /* left behind by a fork, not yet put in order (class lock; fork.c) */
-    uint64_t n_taken, n_returned; /* slots from slabs to the window, and back to slabs: live = sum(taken) - sum(n) -
-                                     sum(returned); single writer, relaxed */
-    uint64_t reserved_until;      /* slabs are kept until so many were handed out (sgc_front_reserve) */
-    struct sgc_list link;         /* class->fronts or class->idle_fronts (class lock) */
+    uint8_t idle;                   /* on class->idle_fronts (class lock) */
+    uint8_t torn;                   /* left behind by a fork, not yet put in order (class lock; fork.c) */
+    uint64_t n_taken, n_returned;   /* slots from slabs to the window, and back to slabs: live = sum(taken) - sum(n) -
+                                       sum(returned); single writer, relaxed */
+    uint64_t reserved_until;        /* slabs are kept until so many were handed out (sgc_front_reserve) */
+    uint64_t purge_began_ns;        /* the last pass of purge.c */
+    uint32_t n_to_purge;            /* slabs that it has still to look at */
+    uint32_t n_slow;                /* refills and flushes, modulo 2^32 */
+    struct sgc_list link;           /* class->fronts or class->idle_fronts (class lock) */
     const struct sgc_context *user; /* of the thread that uses it; NULL: idle (class lock) */
-    void *away[SGC_WINDOW_SLOTS]; /* slots on their way to slabs of other owners; entries go to NULL as they leave */
+    void *away[SGC_WINDOW_SLOTS];   /* slots on their way to slabs of other owners; entries go to NULL as they leave */
     uint32_t n_away;
     struct sgc_slab *remote_head
         __attribute__((aligned(64))); /* stack of slabs with remote frees: pushed by others, taken whole (remote.c) */

@@ -138,6 +138,7 @@ static void window_take(struct sgc_front *front, struct sgc_slab *slab, unsigned
         sgc_asan_unpoison_mask(slab, taken[i].word, taken[i].mask);
     }
     slab->n_free -= n;
+    slab_keep_pages(slab);
 }
 
 /* Makes a slab with free slots current: an owned one, one that others freed into, one of the class's, a new one. */
@@ -163,8 +164,17 @@ static void front_leave_current(struct sgc_front *front)
     front->current = NULL;
 }
 
+#define PURGE_PERIOD 16 /* refills and flushes from one look at the clock to the next */
+
+static inline void front_count_slow(struct sgc_front *front)
+{
+    if (sgc_unlikely(++front->n_slow % PURGE_PERIOD == 0))
+        sgc_front_purge_some(front);
+}
+
 bool sgc_front_fill(struct sgc_front *front, unsigned n)
 {
+    front_count_slow(front);
     while (front->n < n) {
         if (!front->current && !front_advance(front, front->n == 0))
             break;
@@ -300,6 +310,7 @@ static inline bool local_free(struct sgc_front *front, const struct slot_group *
     sgc_asan_poison_mask(slab, group->word % SGC_SLAB_WORDS, group->mask);
     word_store(free_word, old | group->mask);
     slab->free_words |= UINT64_C(1) << (group->word % SGC_SLAB_WORDS);
+    slab->touched = 1;
     slab->n_free += group->n;
     if (sgc_unlikely(slab->listed == SLAB_FULL))
         sgc_slab_list(slab, front);
@@ -358,6 +369,7 @@ void sgc_front_flush(struct sgc_front *front, unsigned n)
         flush_away(front);
     for (unsigned i = 0; i < n_whole; i++)
         sgc_depot_retire(front, whole[i]);
+    front_count_slow(front);
 }
 
 static SGC_NOINLINE void slot_free_slow(struct sgc_class *class_, struct sgc_slab *slab, void *object)

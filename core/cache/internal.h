@@ -52,6 +52,7 @@ static inline void slab_add_free(struct sgc_slab *slab, uint64_t *free_words, un
 {
     word_store(&free_words[word], free_words[word] | mask);
     slab->free_words |= UINT64_C(1) << word;
+    slab->touched = 1;
 }
 static inline void slab_remove_free(struct sgc_slab *slab, uint64_t *free_words, unsigned word, uint64_t mask)
 {
@@ -59,6 +60,13 @@ static inline void slab_remove_free(struct sgc_slab *slab, uint64_t *free_words,
     word_store(&free_words[word], left);
     if (left == 0)
         slab->free_words &= ~(UINT64_C(1) << word);
+    slab->touched = 1;
+}
+/* Some slots of the word, whose bytes reach up to a slot's length beyond it, are about to be used again. */
+static inline void slab_keep_pages(struct sgc_slab *slab)
+{
+    if (sgc_unlikely(slab->discarded))
+        slab->discarded = 0; /* all of it: what is used again is looked at anew, a page discarded twice costs a call */
 }
 static inline struct sgc_front *
 slab_owner(const struct sgc_slab *slab) /* pairs with slab_set_owner, and with the class lock */
@@ -122,6 +130,12 @@ void sgc_front_shrink(struct sgc_front *front);
 /* Panics unless the object, which was in a window of the class, is one that could be freed there. */
 void sgc_window_check(const struct sgc_class *class_, const void *object);
 _Noreturn void sgc_panic_double_free(const struct sgc_slab *slab, unsigned word, uint64_t mask);
+
+/* ---- purge.c: free pages of partial slabs back to the OS ---- */
+/* Now and then, by the front's thread on a slow path. */
+void sgc_front_purge_some(struct sgc_front *front);
+/* All of it now; front: the calling thread's or NULL. Class lock not held. Returns the bytes. */
+size_t sgc_class_purge(struct sgc_class *class_, struct sgc_front *front);
 
 /* ---- depot.c: slabs between fronts, class and arena ---- */
 /* The class's lock; after a fork its fronts are put in order first. */

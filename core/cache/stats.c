@@ -95,22 +95,23 @@ void sgc_cache_stats(struct sgc_cache *cache, struct sgc_cache_stats *out)
     out->n_freed = totals.n_allocated > totals.n_live ? totals.n_allocated - totals.n_live : 0;
 }
 
-static void class_shrink(struct sgc_class *class_, void *unused)
+static void class_shrink(struct sgc_class *class_, void *bytes)
 {
-    (void)unused;
     if (class_->slot_bytes == 0)
         return;
     struct sgc_front *front = sgc_context_.fronts ? sgc_front_of(class_) : &sgc_front_none;
     if (front != &sgc_front_none)
         sgc_front_shrink(front);
     sgc_depot_shrink(class_);
+    *(size_t *)bytes += sgc_class_purge(class_, front != &sgc_front_none ? front : NULL);
 }
 
 size_t sgc_cache_shrink(struct sgc_cache *cache)
 {
     const bool outermost = sgc_context_.fronts && sgc_call_begin(&sgc_context_);
-    sgc_cache_each_class(cache, class_shrink, NULL);
+    size_t bytes = 0;
+    sgc_cache_each_class(cache, class_shrink, &bytes);
     if (outermost)
         sgc_call_end(&sgc_context_);
-    return sgc_region_shrink();
+    return bytes + sgc_region_shrink();
 }

@@ -61,7 +61,7 @@ struct sgc_slab {
     uint8_t fresh;       /* on the class's fresh list */
     uint8_t listed;      /* cache layer: which list `partial` is in */
     uint8_t constructed; /* ctor has run on every slot */
-    uint8_t reserved;
+    uint8_t touched;     /* free slots came or went since purge.c of the cache layer looked last; the owner's */
     struct sgc_list all;         /* class->all (class lock) */
     struct sgc_slab *fresh_next; /* the list that sgc_cache_take_fresh returns; survives the release of the slab until
                                     the stop ends */
@@ -73,7 +73,8 @@ struct sgc_slab {
     uint32_t n_free;  /* bits set in FREE; the owner's */
     uint32_t n_notes; /* atomic: slots freed by others and announced since the owner looked last */
     int32_t n_owed; /* REMOTE bits taken over less announcements seen; the owner's; 0: nobody is inside a remote free */
-    uint32_t reserved_2;
+    uint16_t discarded; /* free pages that were given back to the OS (cache layer); the owner's */
+    uint16_t reserved;
     struct sgc_list partial;      /* owner's or class's partial list, or unlisted */
     struct sgc_list fresh_link;   /* class->fresh (class lock): slabs allocated from since the last sweep */
     struct sgc_slab *remote_next; /* owner's stack of slabs with remote frees; depot */

@@ -36,7 +36,7 @@ static inline struct sgc_window *sgc_cache_window_(const struct sgc_cache *cache
     return (struct sgc_window *)fronts[__atomic_load_n(&((const struct sgc_cache_head *)cache)->window, __ATOMIC_RELAXED)];
 }
 
-/* An object of the cache's type: memory as the last user left it, or constructed; without a ctor NOT zeroed. NULL with errno ENOMEM. */
+/* An object of the cache's type, constructed; without a ctor its bytes are anything. NULL with errno ENOMEM. */
 static inline __attribute__((warn_unused_result)) void *sgc_cache_alloc(struct sgc_cache *cache)
 {
     struct sgc_front **fronts = sgc_context_.fronts;
@@ -78,7 +78,8 @@ static inline void sgc_cache_free(struct sgc_cache *cache, void *object)
 SGC_API size_t sgc_cache_alloc_bulk(struct sgc_cache *cache, void **out, size_t n);
 SGC_API void sgc_cache_free_bulk(struct sgc_cache *cache, void *const *objects, size_t n);
 
-/* Returns free memory of the calling thread's front end and the depot to the OS; returns bytes given back. Any thread. */
+/* Returns free memory to the OS: slabs without objects, and free pages of the others, of the calling thread's front end and of those
+ * that no thread uses. Returns bytes given back. Any thread; makes system calls. */
 SGC_API size_t sgc_cache_shrink(struct sgc_cache *cache);
 
 struct sgc_cache_stats {

@@ -1,0 +1,162 @@
+/* purge.c - free pages of slabs that are partly in use, back to the OS.
+ * A non-moving allocator cannot empty slabs by force: after random frees most keep a live slot. Their free pages can
+ *   still go, which is all that any allocator can give back whose objects stay where they are. Slabs that empty wholly
+ *   are core/slab's business (core/slab/purge.c), which is reminded here too, as frees of whole runs may have ceased.
+ * Called by front.c now and then, on its slow paths, and by sgc_cache_shrink. A thread that neither fills nor empties
+ *   its window purges nothing.
+ * Policy: a pass over the front's slabs at most once per PASS_NS, a few slabs a call. A slab that was touched since the
+ *   last pass looked at it is spared: so memory goes that was free for one to two PASS_NS. `discarded` remembers the
+ *   pages that are gone already; taking a slot of one clears its bit.
+ * Invariant: a page is discarded only while every slot that overlaps it is in FREE, which no one but the owner changes
+ *   from set to clear, and the owner is here. Slabs with constructed or poisoned slots are left alone: what is in their
+ *   free slots matters.
+ * Lock: none for the front's own slabs; the class's for slabs of nobody and of idle fronts. */
+#include "core/cache/internal.h"
+#include "core/os/clock.h"
+#include "core/os/pages.h"
+
+#define PASS_NS UINT64_C(1000000000) /* as the decay of whole slabs */
+#define DECAY_LOOK_NS (PASS_NS / 4)
+#define SLABS_PER_CALL 16
+#define CALLS_PER_CALL 32 /* to the OS: bounds the pause to some ten microseconds */
+
+struct purge {
+    unsigned n_slabs, n_calls; /* left */
+    bool force;                /* touched slabs too */
+    size_t bytes;              /* given back */
+};
+
+/* Every slot that overlaps the page is free, and one does. */
+static bool page_is_free(const struct sgc_slab *slab, const uint64_t *free_words, unsigned page, size_t page_bytes)
+{
+    const struct sgc_class *class_ = slab->class_;
+    const unsigned words = (unsigned)(page_bytes / (64 * SGC_GRANULE_BYTES));
+    for (unsigned i = page * words; i < (page + 1) * words; i++)
+        if (free_words[i] != class_->slot_mask[i])
+            return false;
+    const unsigned first = (unsigned)(page * page_bytes / slab->slot_bytes); /* the one that its first byte is in */
+    const size_t granule = (size_t)first * slab->slot_bytes / SGC_GRANULE_BYTES;
+    return first < slab->n_slots && free_words[granule / 64] >> (granule % 64) & 1;
+}
+
+static uint16_t slab_free_pages(const struct sgc_slab *slab, size_t page_bytes)
+{
+    const uint64_t *free_words = sgc_slab_words(slab, SGC_KIND_FREE);
+    uint16_t pages = 0;
+    for (unsigned page = 0; page < SGC_SLAB_BYTES / page_bytes; page++)
+        pages |= (uint16_t)(page_is_free(slab, free_words, page, page_bytes) << page);
+    return pages;
+}
+
+static void slab_purge(struct purge *purge, struct sgc_slab *slab)
+{
+    const size_t page_bytes = sgc_os_page_bytes();
+    if ((size_t)slab->n_free * slab->slot_bytes < page_bytes)
+        return;
+    uint16_t left = slab_free_pages(slab, page_bytes) & (uint16_t)~slab->discarded;
+    while (left && purge->n_calls) {
+        const unsigned first = sgc_ctz64(left);
+        const unsigned n = sgc_ctz64(~((uint64_t)left >> first));
+        const uint16_t mask = (uint16_t)(((1u << n) - 1) << first);
+        left &= (uint16_t)~mask;
+        purge->n_calls--;
+        if (sgc_os_discard(sgc_slab_start(slab) + first * page_bytes, n * page_bytes) < 0)
+            return; /* refused: the pages stay, and are tried again in the next pass */
+        slab->discarded |= mask;
+        purge->bytes += n * page_bytes;
+    }
+}
+
+/* Looks at the first slabs of a partial list and moves them to its end. */
+static unsigned list_purge(struct purge *purge, struct sgc_list *partial, unsigned n)
+{
+    unsigned looks = 0;
+    while (looks < n && purge->n_slabs && purge->n_calls && !sgc_list_empty(partial)) {
+        struct sgc_slab *slab = SGC_LIST_ENTRY(partial->next, struct sgc_slab, partial);
+        if (!slab->touched || purge->force)
+            slab_purge(purge, slab);
+        slab->touched = 0;
+        sgc_list_remove(&slab->partial);
+        sgc_list_push_back(partial, &slab->partial);
+        purge->n_slabs--;
+        looks++;
+    }
+    return looks;
+}
+
+static bool class_may_purge(const struct sgc_class *class_)
+{
+    return class_->slot_bytes && !class_->cache->type->ctor && !(class_->cache->debug & SGC_DEBUG_POISON);
+}
+
+static unsigned list_count(const struct sgc_list *list, unsigned most)
+{
+    unsigned n = 0;
+    SGC_LIST_FOR_EACH (at, list)
+        if (++n == most)
+            break;
+    return n;
+}
+
+/* Slabs that no thread owns: the class's and those of the idle front that waited longest. */
+static void unowned_purge(struct purge *purge, struct sgc_class *class_)
+{
+    sgc_class_lock(class_);
+    list_purge(purge, &class_->partial, list_count(&class_->partial, SLABS_PER_CALL));
+    if (!sgc_list_empty(&class_->idle_fronts)) {
+        struct sgc_front *idle = SGC_LIST_ENTRY(class_->idle_fronts.next, struct sgc_front, link);
+        if (list_purge(purge, &idle->partial, idle->n_partial) == idle->n_partial) {
+            sgc_list_remove(&idle->link);
+            sgc_list_push_back(&class_->idle_fronts, &idle->link);
+        }
+    }
+    sgc_class_unlock(class_);
+}
+
+static void arena_decay(uint64_t now_ns)
+{
+    static uint64_t looked_ns; /* atomic */
+    uint64_t before = __atomic_load_n(&looked_ns, __ATOMIC_RELAXED);
+    if (now_ns - before >= DECAY_LOOK_NS &&
+        __atomic_compare_exchange_n(&looked_ns, &before, now_ns, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        sgc_region_decay();
+}
+
+void sgc_front_purge_some(struct sgc_front *front)
+{
+    if (front->reserved_until > sgc_front_n_popped(front))
+        return; /* what is reserved must not have to be asked for again */
+    const uint64_t now_ns = sgc_os_now_ns();
+    arena_decay(now_ns);
+    if (!class_may_purge(front->class_))
+        return;
+    if (front->n_to_purge == 0) {
+        if (now_ns - front->purge_began_ns < PASS_NS)
+            return;
+        front->purge_began_ns = now_ns;
+        front->n_to_purge = front->n_partial + 1; /* one more for the slabs of nobody */
+    }
+    struct purge purge = {.n_slabs = SLABS_PER_CALL, .n_calls = CALLS_PER_CALL};
+    front->n_to_purge -= list_purge(&purge, &front->partial, front->n_to_purge - 1);
+    if (purge.n_slabs && purge.n_calls) { /* the own ones are through, or fewer than they were */
+        unowned_purge(&purge, front->class_);
+        front->n_to_purge = 0;
+    }
+}
+
+size_t sgc_class_purge(struct sgc_class *class_, struct sgc_front *front)
+{
+    struct purge purge = {.n_slabs = UINT32_MAX, .n_calls = UINT32_MAX, .force = true};
+    if (!class_may_purge(class_))
+        return 0;
+    if (front && front->reserved_until <= sgc_front_n_popped(front))
+        list_purge(&purge, &front->partial, front->n_partial);
+    sgc_class_lock(class_);
+    list_purge(&purge, &class_->partial, list_count(&class_->partial, UINT32_MAX));
+    SGC_LIST_FOR_EACH (at, &class_->idle_fronts) {
+        struct sgc_front *idle = SGC_LIST_ENTRY(at, struct sgc_front, link);
+        list_purge(&purge, &idle->partial, idle->n_partial);
+    }
+    sgc_class_unlock(class_);
+    return purge.bytes;
+}
