@@ -39,7 +39,7 @@ struct bench_backend {
     const char *strategy; /* BENCH_SLABGC: the heap's */
     bool sections;        /* BENCH_SLABGC: operations on the heap stand in sections where the workload can choose */
     bool rwlock;          /* BENCH_SLABGC: readers take a lock instead of a section */
-    const char *preload;  /* a library for LD_PRELOAD: its name as the loader searches it, or a file of this workspace */
+    const char *preload; /* a library for LD_PRELOAD: its name as the loader searches it, or a file of this workspace */
     const char *program; /* file beside this program that runs the workload; NULL: this program */
 };
 
@@ -192,8 +192,9 @@ void bench_summarize(const struct bench_run *runs, size_t n, struct bench_summar
 size_t bench_place(const struct bench_series *series, const char *backend);
 /* Of backend k of the series; SIZE_MAX: an empty one. */
 void bench_summarize_backend(const struct bench_series *series, size_t k, struct bench_summary *summary);
-/* The rival with the least median, and of another one the least memory; SIZE_MAX: none ran. */
+/* The rival with the least median, with the least CPU time, with the least peak of memory; SIZE_MAX: none ran. */
 size_t bench_best_time(const struct bench_series *series);
+size_t bench_best_cpu(const struct bench_series *series);
 size_t bench_best_memory(const struct bench_series *series);
 struct bench_ratio bench_ratio(const struct bench_series *series, size_t k, size_t by);
 double bench_median(double *values, size_t n);                                              /* sorts them; n > 0 */

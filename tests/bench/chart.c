@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WIDTH 900
-#define LEFT 250  /* names end here */
+#define WIDTH 940
+#define LEFT 280  /* names end here */
 #define RIGHT 110 /* for the figures behind the bars */
 #define TOP 62
 #define ROW 22

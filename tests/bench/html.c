@@ -70,6 +70,7 @@ static void write_cell_row(FILE *out, const struct bench_cell *cell)
         fputs("<td></td>", out);
     write_text_cell(out,
                     cell->ratio.median > 0 ? series->runs[cell->best_time * series->n_repetitions].backend->name : "");
+    write_number_cell(out, cell->cpu_ratio);
     write_number_cell(out, cell->memory_ratio);
     fputs("</tr>\n", out);
 }
@@ -79,7 +80,7 @@ static void write_ratios(FILE *out, const struct bench_results *results)
     size_t n;
     struct bench_cell *cells = bench_cells(results, &n);
     fputs("<h2>Ours to the best of the others</h2>\n<div class=\"wide\"><table><tr><th>workload</th><th>backend</th>"
-          "<th>time</th><th>min&#8211;max</th><th>best is</th><th>peak memory</th></tr>\n",
+          "<th>time</th><th>min&#8211;max</th><th>best is</th><th>cpu time</th><th>peak memory</th></tr>\n",
           out);
     for (size_t i = 0; i < n; i++)
         write_cell_row(out, &cells[i]);

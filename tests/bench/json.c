@@ -82,8 +82,8 @@ static json_t *ratios_of(const struct bench_series *series, size_t backend)
 
 static void put_summary(json_t *object, const struct bench_series *series, size_t backend)
 {
-    const size_t best_time = bench_best_time(series), best_memory = bench_best_memory(series);
-    struct bench_summary summary, best;
+    const size_t best_time = bench_best_time(series);
+    struct bench_summary summary, cpu, memory;
     bench_summarize_backend(series, backend, &summary);
     if (summary.n == 0)
         return;
@@ -98,9 +98,11 @@ static void put_summary(json_t *object, const struct bench_series *series, size_
     if (best_time != SIZE_MAX) {
         put(object, "best_peer", json_string(series->runs[best_time * series->n_repetitions].backend->name));
         put(object, "best_ratio", json_real(bench_ratio(series, backend, best_time).median));
-        bench_summarize_backend(series, best_memory, &best);
+        bench_summarize_backend(series, bench_best_cpu(series), &cpu);
+        bench_summarize_backend(series, bench_best_memory(series), &memory);
+        put(object, "best_cpu_ratio", json_real(cpu.cpu > 0 ? summary.cpu / cpu.cpu : 0));
         put(object, "best_rss_ratio",
-            json_real(best.rss_bytes ? (double)summary.rss_bytes / (double)best.rss_bytes : 0));
+            json_real(memory.rss_bytes ? (double)summary.rss_bytes / (double)memory.rss_bytes : 0));
     }
     put(object, "figures", figures_of(summary.figures, summary.n_figures));
 }

@@ -44,7 +44,7 @@ static void write_ratio_row(FILE *out, const struct bench_cell *cell, const char
         fputs(" | - |", out);
         for (size_t i = 0; i < n_names; i++)
             fputs(" |", out);
-        fputs(" | | | |\n", out);
+        fputs(" | | | | |\n", out);
         return;
     }
     fprintf(out, " | %s %s |", bench_number(cell->summary.median, text), series->workload->unit);
@@ -58,6 +58,7 @@ static void write_ratio_row(FILE *out, const struct bench_cell *cell, const char
                 series->runs[cell->best_time * series->n_repetitions].backend->name);
     else
         fputs(" |", out);
+    fprintf(out, " %s |", cell->cpu_ratio > 0 ? bench_number(cell->cpu_ratio, text) : "");
     fprintf(out, " %s |", bench_number((double)cell->summary.rss_bytes / (1 << 20), text));
     fprintf(out, " %s |", cell->memory_ratio > 0 ? bench_number(cell->memory_ratio, text) : "");
     fprintf(out, " %s |\n",
@@ -76,10 +77,10 @@ void bench_write_ratios(FILE *out, const struct bench_results *results)
         write_cell(out, names[i]);
         fputs(" |", out);
     }
-    fputs(" / best (min-max) | MiB | / best | instructions |\n|---|---|--:|", out);
+    fputs(" / best (min-max) | cpu / best | MiB | / best | instructions |\n|---|---|--:|", out);
     for (size_t i = 0; i < n_names; i++)
         fputs("--:|", out);
-    fputs("---|--:|--:|--:|\n", out);
+    fputs("---|--:|--:|--:|--:|\n", out);
     for (size_t i = 0; i < n_cells; i++)
         write_ratio_row(out, &cells[i], names, n_names);
     free(cells);
@@ -143,8 +144,8 @@ void bench_write_markdown(FILE *out, const struct bench_results *results)
     bench_range(results->series, results->n, &least, &most);
     fputs("# slabgc bench\n\n## Ours to the others\n\n"
           "Medians of each backend of ours and their ratios to the others' medians in the same run; `best` is the best "
-          "of those that ran of jemalloc, mimalloc and tcmalloc, min-max over ratios of the same repetition. MiB: peak "
-          "of resident memory.\n\n",
+          "of those that ran of jemalloc, mimalloc and tcmalloc, min-max over ratios of the same repetition. cpu: CPU "
+          "time, which leaves out when others had the CPU. MiB: peak of resident memory.\n\n",
           out);
     bench_write_ratios(out, results);
     fputs("\n## All figures\n\n"

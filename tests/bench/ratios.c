@@ -15,17 +15,16 @@ struct bench_cell *bench_cells(const struct bench_results *results, size_t *n)
     for (size_t s = 0; s < results->n; s++) {
         const struct bench_series *series = &results->series[s];
         for (size_t k = 0; k < series->n_backends; k++) {
-            struct bench_summary best;
-            struct bench_cell cell = {.series = series,
-                                      .backend = k,
-                                      .best_time = bench_best_time(series),
-                                      .best_memory = bench_best_memory(series)};
+            struct bench_summary cpu, memory;
+            struct bench_cell cell = {.series = series, .backend = k, .best_time = bench_best_time(series)};
             if (series->runs[k * series->n_repetitions].backend->role != BENCH_OWN)
                 continue;
             bench_summarize_backend(series, k, &cell.summary);
-            bench_summarize_backend(series, cell.best_memory, &best);
+            bench_summarize_backend(series, bench_best_cpu(series), &cpu);
+            bench_summarize_backend(series, bench_best_memory(series), &memory);
             cell.ratio = bench_ratio(series, k, cell.best_time);
-            cell.memory_ratio = best.rss_bytes ? (double)cell.summary.rss_bytes / (double)best.rss_bytes : 0;
+            cell.cpu_ratio = cpu.cpu > 0 ? cell.summary.cpu / cpu.cpu : 0;
+            cell.memory_ratio = memory.rss_bytes ? (double)cell.summary.rss_bytes / (double)memory.rss_bytes : 0;
             cells[(*n)++] = cell;
         }
     }

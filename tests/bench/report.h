@@ -34,10 +34,10 @@ int bench_report(const struct bench_results *results, const struct bench_options
 struct bench_cell {
     const struct bench_series *series;
     size_t backend;
-    size_t best_time, best_memory; /* rivals' places in the series; SIZE_MAX: none */
+    size_t best_time; /* the rival's place in the series; SIZE_MAX: none */
     struct bench_summary summary;
-    struct bench_ratio ratio; /* to the best */
-    double memory_ratio;      /* to the best; 0: there is none */
+    struct bench_ratio ratio;       /* to the rival with the best time */
+    double cpu_ratio, memory_ratio; /* to the rivals with the least; 0: there is none */
 };
 /* The cells of all series; *n: how many. Those of workloads without rivals come with ratio 0. */
 struct bench_cell *bench_cells(const struct bench_results *results, size_t *n);
@@ -54,7 +54,7 @@ void bench_write_chart(FILE *out, const struct bench_results *results);
 
 /* html.c */
 void bench_write_html(FILE *out, const struct bench_results *results);
-/* text with <, >, & and quotes written as HTML and SVG want them */
+/* Text with <, >, & and quotes written as HTML and SVG want them */
 void bench_write_escaped(FILE *out, const char *text);
 
 #endif

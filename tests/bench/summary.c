@@ -74,7 +74,7 @@ void bench_summarize_backend(const struct bench_series *series, size_t k, struct
                     summary);
 }
 
-/* The rival of which less(summary) is the least. */
+/* The rival of which measure(summary) is the least. */
 static size_t best(const struct bench_series *series, double (*measure)(const struct bench_summary *summary))
 {
     size_t found = SIZE_MAX;
@@ -98,6 +98,11 @@ static double time_of(const struct bench_summary *summary)
     return summary->median;
 }
 
+static double cpu_of(const struct bench_summary *summary)
+{
+    return summary->cpu;
+}
+
 static double memory_of(const struct bench_summary *summary)
 {
     return (double)summary->rss_bytes;
@@ -106,6 +111,11 @@ static double memory_of(const struct bench_summary *summary)
 size_t bench_best_time(const struct bench_series *series)
 {
     return best(series, time_of);
+}
+
+size_t bench_best_cpu(const struct bench_series *series)
+{
+    return best(series, cpu_of);
 }
 
 size_t bench_best_memory(const struct bench_series *series)

@@ -17,7 +17,7 @@ static void print_ratio(double value, double reference)
 
 /* What a row's figures are divided by. */
 struct references {
-    struct bench_summary first, best_time, best_memory;
+    struct bench_summary first, best_time, best_cpu, best_memory;
 };
 
 static void print_row(const struct bench_series *series, size_t backend, const struct references *references)
@@ -38,6 +38,7 @@ static void print_row(const struct bench_series *series, size_t backend, const s
     print_ratio(summary.median, references->best_time.median);
     printf(" %9.*f", digits, summary.cpu);
     print_ratio(summary.cpu, references->first.cpu);
+    print_ratio(summary.cpu, references->best_cpu.cpu);
     printf(" %8.1f", (double)summary.rss_bytes / (1 << 20));
     print_ratio((double)summary.rss_bytes, (double)references->best_memory.rss_bytes);
     printf(" %7.2f ", most / least);
@@ -71,6 +72,7 @@ void bench_print_table(const struct bench_series *series)
     struct references references;
     bench_summarize_backend(series, bench_place(series, series->workload->backends[0]), &references.first);
     bench_summarize_backend(series, bench_best_time(series), &references.best_time);
+    bench_summarize_backend(series, bench_best_cpu(series), &references.best_cpu);
     bench_summarize_backend(series, bench_best_memory(series), &references.best_memory);
     printf("\n%s [%s]: %s\n", series->workload->name, series->workload->unit, series->workload->what);
     for (size_t i = 0; i < series->n_backends * series->n_repetitions; i++) {
@@ -79,8 +81,8 @@ void bench_print_table(const struct bench_series *series)
             break;
         }
     }
-    printf("  %-*s %9s %9s %9s %7s %7s %9s %7s %8s %7s %7s\n", NAME_COLUMN, "backend", "median", "min", "max", "ratio",
-           "best", "cpu", "ratio", "MiB", "best", "control");
+    printf("  %-*s %9s %9s %9s %7s %7s %9s %7s %7s %8s %7s %7s\n", NAME_COLUMN, "backend", "median", "min", "max",
+           "ratio", "best", "cpu", "ratio", "best", "MiB", "best", "control");
     for (size_t i = 0; i < series->n_backends; i++)
         print_row(series, i, &references);
     for (size_t i = 0; i < series->n_backends * series->n_repetitions; i++) {

@@ -42,14 +42,14 @@ static void run_trees(struct bench_run *run)
         CHURN_LIVE(name_, some_, what_, order_, bytes_, 1e4, CACHE_COUNTED),                                           \
         CHURN_LIVE(name_, many_, what_, order_, bytes_, 1e6, 0)
 
-#define CHURN_SIZE(bytes_, lifo_)                                                                                      \
+#define CHURN_SIZE(bytes_, lifo_, many_)                                                                               \
     CHURN("pair", "shows", "allocate an object, write it, read it, free it", CHURN_PAIR, bytes_),                      \
         CHURN("lifo16", "shows", "allocate 16 objects, free them in reverse order", CHURN_LIFO16, bytes_),             \
         CHURN_LIVES("lifo", lifo_, lifo_, lifo_, "a stack that grows and shrinks by batches on top of what is live",   \
                     CHURN_LIFO, bytes_),                                                                               \
-        CHURN_LIVES("fifo", "", "shows", "shows", "a queue of what is live: allocate one, free the oldest",            \
-                    CHURN_FIFO, bytes_),                                                                               \
-        CHURN_LIVES("random", "", "shows", "shows", "allocate one, free a random one of what is live", CHURN_RANDOM,   \
+        CHURN_LIVES("fifo", "", "shows", many_, "a queue of what is live: allocate one, free the oldest", CHURN_FIFO,  \
+                    bytes_),                                                                                           \
+        CHURN_LIVES("random", "", "shows", many_, "allocate one, free a random one of what is live", CHURN_RANDOM,     \
                     bytes_),                                                                                           \
         CHURN_LIVES("wave", "", "", "", "allocate all, free all in the same order", CHURN_WAVE, bytes_),               \
         CHURN_LIVES("wave-shuffled", "", "", "", "allocate all, free all in random order", CHURN_WAVE_SHUFFLED,        \
@@ -105,10 +105,10 @@ const struct bench_workload bench_workloads[] = {
           "boehm", "refcount", "rcu"),
     MICRO("readers", "8 references followed from a root, by each of 2 threads at once", bench_readers,
           "refcount+rwlock", "generational", "rcu"),
-    CHURN_SIZE(16, ""),
-    CHURN_SIZE(64, "shows"),
-    CHURN_SIZE(256, ""),
-    CHURN_SIZE(1024, ""),
+    CHURN_SIZE(16, "", "shows"),
+    CHURN_SIZE(64, "shows", "shows"),
+    CHURN_SIZE(256, "", ""),
+    CHURN_SIZE(1024, "", "shows"),
     CACHE("producer-consumer-64", "threads shows", "ns", "one thread allocates, another frees, through a bounded queue",
           bench_producer_consumer, .size_bytes = 64),
     CACHE("symmetric-64", "threads shows", "ns", "two threads exchange objects and free each other's", bench_symmetric,
