@@ -84,12 +84,14 @@ struct sgc_cache {
     uint8_t has_references;
     uint8_t variable;
     uint8_t special;      /* heap layer: a new object needs more than zeroing: ctor, finalizer, debug, immortal */
-    uint32_t first_index; /* heap layer: classes[0]->index, spares the allocation path a load */
+    uint32_t new_index;   /* heap layer: classes[0]->index; 0, whose window is always empty, while special; atomic */
     uint32_t kinds;       /* metadata to commit for its slabs */
     uint32_t debug;       /* enum sgc_debug */
     const struct sgc_type *type;
     struct sgc_heap *heap; /* opaque here */
-    void *strategy;        /* heap layer: what dispatches decrements and stores */
+    uint16_t zero_bytes;   /* heap layer: of a new object, unless special */
+    uint8_t end_state;     /* heap layer: see heap/end.h; 0: none */
+    uint8_t quiet_mask;    /* heap layer: the strategy's, or that of objects of manual types */
     struct sgc_budget *budget;
     uint32_t first_size_class; /* variable: classes[i] is size class first_size_class + i; made on first use, atomic */
     struct sgc_class *classes[SGC_CLASSES_PER_CACHE];

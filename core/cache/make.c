@@ -39,7 +39,6 @@ static int cache_make_first_class(struct sgc_cache *cache)
     if (!class_)
         return -errno;
     cache->classes[0] = class_;
-    cache->first_index = class_->index;
     sgc_list_push_back(&sgc_caches, &cache->link);
     return 0;
 }

@@ -11,11 +11,13 @@
 
 typedef uint64_t granule_t __attribute__((vector_size(SGC_GRANULE_BYTES), may_alias));
 
+/* bytes: a multiple of a granule, one at least. Both ends first, which is all of a small object. */
 static inline void alloc_zero(void *object, size_t bytes)
 {
-    granule_t *granule = object, *end = (granule_t *)((char *)object + bytes);
-    while (granule != end) {
-        *granule++ = (granule_t){0, 0};
+    granule_t *granule = object, *const last = (granule_t *)((char *)object + bytes) - 1;
+    *granule = *last = (granule_t){0, 0};
+    while (++granule < last) {
+        *granule = (granule_t){0, 0};
         __asm__ volatile("" : "+r"(granule)); /* else gcc makes `rep stos` of it, whose start costs 30 cycles */
     }
 }
@@ -33,9 +35,11 @@ static SGC_NOINLINE void *alloc_special(struct sgc_cache *cache, void *object, c
     const struct sgc_type *type = cache->type;
     const size_t bytes = sgc_object_bytes(object);
     if (cache->managed_manual && !__atomic_load_n(&cache->mixed, __ATOMIC_RELAXED)) {
+        const bool special = sgc_cache_is_special(cache);
         sgc_cache_mix(cache);
         /* several threads write the same */
-        __atomic_store_n(&cache->special, sgc_cache_is_special(cache), __ATOMIC_RELAXED);
+        __atomic_store_n(&cache->special, special, __ATOMIC_RELAXED);
+        __atomic_store_n(&cache->new_index, special ? 0 : cache->classes[0]->index, __ATOMIC_RELAXED);
     }
     if (type->finalize && sgc_finalizer_reserve(cache->heap) < 0) {
         sgc_slot_free(object);
@@ -162,7 +166,8 @@ static SGC_NOINLINE void *alloc_general(struct sgc_cache *cache, struct sgc_clas
     if (object && __atomic_load_n(&cache->special, __ATOMIC_RELAXED)) {
         object = alloc_special(cache, object, site);
     } else if (object) {
-        alloc_zero(object, class_ ? class_->object_bytes : 0); /* 0 for large objects, whose pages are zero already */
+        if (class_ && class_->slot_bytes) /* the pages of large objects are zero already */
+            alloc_zero(object, class_->object_bytes);
         alloc_publish(cache, object, 1);
     }
     SGC_SHORT_SECTION_END(context);
@@ -173,22 +178,21 @@ static SGC_NOINLINE void *alloc_general(struct sgc_cache *cache, struct sgc_clas
 void *sgc_new(struct sgc_cache *cache)
 {
     struct sgc_context *context = &sgc_context_;
-    if (sgc_unlikely(__atomic_load_n(&cache->special, __ATOMIC_RELAXED) || !context->fronts))
-        return alloc_general(cache, cache->classes[0], 0, __builtin_return_address(0));
+    struct sgc_front **fronts = context->fronts;
     const bool outermost = !(context->depth | context->busy);
-    if (outermost && sgc_unlikely(!sgc_call_try(context)))
-        return alloc_general(cache, cache->classes[0], 0, NULL);
-    void *object = sgc_front_pop(context->fronts[cache->first_index]);
-    if (sgc_unlikely(!object)) {
+    if (sgc_likely(fronts && (!outermost || sgc_call_try(context)))) {
+        void *object = sgc_front_pop(fronts[__atomic_load_n(&cache->new_index, __ATOMIC_RELAXED)]);
+        if (sgc_likely(object != NULL)) {
+            alloc_zero(object, cache->zero_bytes);
+            alloc_publish(cache, object, 1);
+            if (outermost)
+                sgc_call_end(context);
+            return object;
+        }
         if (outermost)
             sgc_call_end(context);
-        return alloc_general(cache, cache->classes[0], 0, NULL);
     }
-    alloc_zero(object, cache->classes[0]->object_bytes);
-    alloc_publish(cache, object, 1);
-    if (outermost)
-        sgc_call_end(context);
-    return object;
+    return alloc_general(cache, cache->classes[0], 0, __builtin_return_address(0));
 }
 
 void *sgc_new_n(struct sgc_cache *cache, size_t n)

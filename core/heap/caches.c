@@ -3,6 +3,7 @@
  * strategy here. */
 #include "core/heap/heap.h"
 #include "core/heap/section.h"
+#include "core/heap/weak_table.h"
 #include <errno.h>
 #include <string.h>
 
@@ -44,6 +45,24 @@ bool sgc_cache_is_special(const struct sgc_cache *cache)
            cache->classes[0]->object_bytes > ZERO_INLINE_BYTES;
 }
 
+/* An object ends without more ado when nothing of it has to be put in order, told or unlinked. */
+static bool cache_ends_plainly(const struct sgc_cache *cache)
+{
+    const struct sgc_type *type = cache->type;
+    return !type->ctor && !type->finalize && !cache->debug && !(type->flags & SGC_TYPE_IMMORTAL) &&
+           type != &sgc_ephemeron_type;
+}
+
+void sgc_cache_set_paths(struct sgc_cache *cache)
+{
+    const struct sgc_strategy_ops *ops = cache->managed_manual ? sgc_strategy_none.ops : cache->heap->ops;
+    cache->new_state = ops->new_state;
+    cache->quiet_mask = ops->quiet_mask;
+    cache->end_state = cache_ends_plainly(cache) ? ops->end_state : 0;
+    cache->zero_bytes = sgc_cache_is_special(cache) ? 0 : (uint16_t)cache->classes[0]->object_bytes;
+    cache->new_index = cache->special ? 0 : cache->classes[0]->index;
+}
+
 /* What core/heap adds to a cache of core/cache. In one section with the link: a switch comes before or after both. */
 static void cache_adopt(struct sgc_heap *heap, struct sgc_cache *cache)
 {
@@ -51,10 +70,9 @@ static void cache_adopt(struct sgc_heap *heap, struct sgc_cache *cache)
     cache->kinds |= heap->kinds;
     cache->managed_manual = (type->flags & SGC_TYPE_MANUAL) || heap->plugin == &sgc_strategy_none;
     cache->has_references = type_has_references(type);
-    cache->new_state = cache->managed_manual ? sgc_strategy_none.ops->new_state : heap->ops->new_state;
     /* A manual cache is special until its first managed object (alloc.c), which costs bare calls their fast path. */
     cache->special = cache->managed_manual || sgc_cache_is_special(cache);
-    cache->first_index = cache->classes[0]->index;
+    sgc_cache_set_paths(cache);
     sgc_cache_head_update(cache);
 }
 

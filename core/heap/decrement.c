@@ -9,6 +9,7 @@
  * The list is the thread's own; entry before count, so that a forked child finds it whole.
  * No memory to grow the list: the count goes down at once, but a count of zero is not acted upon; the heap notes that,
  * and its next collection is a full one that offers each object to the strategy again (collect.c). Late, never lost. */
+#include "core/heap/end.h"
 #include "core/heap/section.h"
 #include "core/os/meta.h"
 #include <string.h>
@@ -87,7 +88,11 @@ void sgc_deferred_apply(struct sgc_thread *thread)
     while (thread->n_deferred > 0) {
         thread->n_deferred--;
         __atomic_signal_fence(__ATOMIC_ACQUIRE);
-        sgc_decrement_now(thread->deferred[thread->n_deferred]);
+        void *object = thread->deferred[thread->n_deferred];
+        const uint8_t count = __atomic_load_n(sgc_count_byte(&sgc_counts, object), __ATOMIC_ACQUIRE); /* see end.h */
+        const uint8_t state = __atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED);
+        if (!sgc_end_try(thread->context, object, count, state))
+            sgc_decrement_now(object);
     }
     thread->context->rest_pending &= (uint8_t)~SGC_REST_DEFERRED;
 }

@@ -235,6 +235,8 @@ void sgc_heap_flush(struct sgc_heap *heap);
 
 /* ---- caches.c */
 bool sgc_cache_is_special(const struct sgc_cache *cache); /* a new object needs more than inline zeroing */
+/* What the fast paths of alloc.c and end.h read of a cache: when it is made, and at a stop when the strategy changes. */
+void sgc_cache_set_paths(struct sgc_cache *cache);
 
 /* ---- malloc_heap.c: its figures and caches are those of core/cache/malloc.h; otherwise it is empty */
 struct sgc_heap *sgc_heap_open_malloc(struct sgc_error *error); /* the one there is, or a new one; in a turn */

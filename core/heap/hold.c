@@ -1,6 +1,7 @@
 /* hold.c - holds: claims from outside the heap, and the thread's hold stack.
  * Called by programs. sgc_hold and sgc_drop are fast paths: one count, inside a section (the program's, or a short one
  * of their own). */
+#include "core/heap/end.h"
 #include "core/heap/section.h"
 #include "core/os/meta.h"
 #include <errno.h>
@@ -47,14 +48,21 @@ static inline bool hold_increment_solo(void *object)
     return true;
 }
 
-static inline bool hold_decrement_solo(void *object)
+static inline bool hold_decrement_solo(uint8_t *byte, uint8_t old)
 {
-    uint8_t *byte = sgc_count_byte(&sgc_counts, object);
-    const uint8_t old = __atomic_load_n(byte, __ATOMIC_RELAXED);
     if (sgc_unlikely(!sgc_solo || (uint8_t)((old & 0x7f) - 1) >= SGC_COUNT_LOW_MAX)) /* empty or dead, too */
         return false;
     __atomic_store_n(byte, (uint8_t)(old - 1), __ATOMIC_RELAXED);
     return true;
+}
+
+/* A counted object, at rest. False: nothing was done. */
+static inline bool drop_counted(const struct sgc_context *context, void *object, uint8_t *byte, uint8_t count,
+                                uint8_t state)
+{
+    if (count == 1)
+        return sgc_end_try(context, object, count, state);
+    return (state & sgc_object_cache(object)->quiet_mask) && hold_decrement_solo(byte, count); /* a claim is left */
 }
 
 void *sgc_hold(void *object)
@@ -74,18 +82,18 @@ void *sgc_hold(void *object)
 void sgc_drop(void *object)
 {
     struct sgc_context *context = &sgc_context_;
-    if (sgc_unlikely(!sgc_is_object(object)))
-        return;
-    const bool outermost = !(context->depth | context->busy);
-    if (sgc_unlikely(!sgc_arena_covers(object) || !context->thread || (outermost && !sgc_call_try(context)))) {
-        drop_general(object);
-        return;
-    }
-    const bool done = !(__atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED) & SGC_STATE_COUNTED) &&
-                      hold_decrement_solo(object);
-    if (outermost)
+    if (sgc_likely(sgc_arena_covers(object) && !(context->depth | context->busy) && context->thread &&
+                   sgc_call_try(context))) {
+        uint8_t *byte = sgc_count_byte(&sgc_counts, object);
+        const uint8_t count = __atomic_load_n(byte, __ATOMIC_ACQUIRE); /* before the state: see end.h */
+        const uint8_t state = __atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED);
+        const bool done = sgc_likely(state & SGC_STATE_COUNTED) ? drop_counted(context, object, byte, count, state)
+                                                                : hold_decrement_solo(byte, count);
         sgc_call_end(context);
-    if (sgc_unlikely(!done))
+        if (sgc_likely(done))
+            return;
+    }
+    if (sgc_is_object(object)) /* NULL and immediates are in no arena */
         drop_general(object);
 }
 

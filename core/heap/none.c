@@ -47,6 +47,8 @@ static void none_collect(void *self, enum sgc_collect_kind kind)
 static const struct sgc_strategy_ops none_ops = {
     .struct_bytes = sizeof(struct sgc_strategy_ops),
     .new_state = SGC_STATE_COUNTED | SGC_STATE_DEFER,
+    .end_state = SGC_STATE_COUNTED | SGC_STATE_DEFER, /* there are no records, and references carry no claims */
+    .quiet_mask = SGC_STATE_COUNTED,
     .open = none_open,
     .configure = sgc_op_configure_nothing,
     .close = none_close,

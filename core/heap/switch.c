@@ -138,7 +138,7 @@ static void heap_install(struct sgc_heap *heap, const struct sgc_strategy_plugin
         if (cache->managed_manual)
             continue;
         sgc_cache_visit_slabs(cache, slab_clear_metadata, NULL);
-        cache->new_state = new_state;
+        sgc_cache_set_paths(cache);
     }
     __atomic_store_n(&heap->pacer.requested, 0, __ATOMIC_RELAXED);
     sgc_heap_forget_grace(heap);

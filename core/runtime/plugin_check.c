@@ -166,8 +166,11 @@ static int check_ops(const char *path, const struct sgc_strategy_ops *ops, struc
         REFUSE("ops->store_mask is 0x%x, wanted SGC_STATE_STORE and SGC_STATE_STORE_2 alone", ops->store_mask);
     if (ops->new_state & (SGC_STATE_WATCHED | SGC_STATE_FINALIZED))
         REFUSE("ops->new_state is 0x%x, wanted without SGC_STATE_WATCHED and SGC_STATE_FINALIZED", ops->new_state);
-    if (ops->reserved[0] || ops->reserved[1])
-        REFUSE("ops->reserved is not zero");
+    if (ops->end_state &&
+        (ops->end_state & (SGC_STATE_COUNTED | SGC_STATE_DEFER)) != (SGC_STATE_COUNTED | SGC_STATE_DEFER))
+        REFUSE("ops->end_state is 0x%x, wanted 0 or with SGC_STATE_COUNTED and SGC_STATE_DEFER", ops->end_state);
+    if (ops->quiet_mask & (SGC_STATE_WATCHED | SGC_STATE_FINALIZED))
+        REFUSE("ops->quiet_mask is 0x%x, wanted without SGC_STATE_WATCHED and SGC_STATE_FINALIZED", ops->quiet_mask);
     return 0;
 }
 

@@ -139,7 +139,13 @@ struct sgc_strategy_ops {
     uint32_t struct_bytes;
     uint8_t new_state;      /* state byte of a new object: which barriers and decrements it takes */
     uint8_t store_mask;     /* state bits whose presence sends a store to the slow path: SGC_STATE_STORE, _STORE_2, both or none */
-    uint8_t reserved[2];
+    /* Ends and decrements that core need not tell the strategy of; 0: it hears of all. end_state: an object with this state byte that loses its only
+     * claim at rest is ended by core at once. The strategy promises of such an object that no reference to another was ever stored into it,
+     * that no record of the strategy's names it, and that no other thread can have read a reference to it (without concurrent-readers the
+     * program's locks see to that). Contains SGC_STATE_COUNTED and _DEFER. quiet_mask: a decrement of an object with one of these bits that leaves
+     * it a claim changes the count, nothing else. */
+    uint8_t end_state;
+    uint8_t quiet_mask;
 
     /* Life. open: params has one value for each entry of the table. Returns 0 and *self, or a negative errno with error filled. configure: live parameters changed (called at
      * a stop). close: frees self; the objects are gone. At rest. */

@@ -141,8 +141,10 @@ END_TEST
 
 START_TEST(state_bits_of_core_are_not_a_strategys)
 {
-    ops.reserved[1] = 1;
-    expect_refused("ops->reserved is not zero");
+    ops.quiet_mask = SGC_STATE_WATCHED;
+    expect_refused("ops->quiet_mask is 0x40, wanted without SGC_STATE_WATCHED and SGC_STATE_FINALIZED");
+    ops.end_state = SGC_STATE_COUNTED;
+    expect_refused("ops->end_state is 0x20, wanted 0 or with SGC_STATE_COUNTED and SGC_STATE_DEFER");
     ops.new_state = SGC_STATE_WATCHED;
     expect_refused("ops->new_state is 0x40, wanted without SGC_STATE_WATCHED and SGC_STATE_FINALIZED");
     ops.store_mask = SGC_STATE_DEFER;
