@@ -80,8 +80,6 @@ static void slot_free(struct sgc_slab *slab, void *object)
 
 static SGC_NOINLINE void free_slow(void *object)
 {
-    if (!object)
-        return;
     const int saved_errno = errno;
     struct sgc_slab *slab = sgc_slot_locate(object, "sgc_free");
     if (sgc_unlikely(slab->class_->cache->budget != &sgc_malloc_budget))
@@ -97,6 +95,8 @@ static SGC_NOINLINE void free_slow(void *object)
  * room. Whether the slot was free already is looked at when it leaves the window (front.c). */
 void sgc_free(void *object)
 {
+    if (!object)
+        return; /* before the arena is looked at, which another thread may be making */
     const size_t granule = sgc_granule_number(object);
     if (sgc_likely(granule < __atomic_load_n(&sgc_arena.top_granules, __ATOMIC_RELAXED))) {
         const struct sgc_slab *slab = &sgc_arena.slabs[granule / SGC_SLAB_GRANULES];

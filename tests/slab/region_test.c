@@ -120,6 +120,62 @@ START_TEST(a_huge_run_uses_empty_regions_at_the_end_before_it_grows)
 }
 END_TEST
 
+START_TEST(a_run_is_cut_in_two_that_are_freed_apart)
+{
+    struct sgc_budget budget = {0};
+    struct sgc_slab *run = sgc_slab_run_alloc(70, SGC_KIND_BIT(SGC_KIND_COUNT), &budget, NULL);
+    *sgc_byte_at(SGC_KIND_COUNT, sgc_slab_start(run + 40)) = 7;
+    struct sgc_slab *rest = sgc_slab_run_split(run, 33);
+    ck_assert_ptr_eq(rest, run + 33);
+    ck_assert_uint_eq(run->n_slabs, 33);
+    ck_assert_uint_eq(rest->n_slabs, 37);
+    ck_assert_ptr_null(rest->class_);
+    ck_assert_uint_eq(rest->kinds, run->kinds);
+    ck_assert_ptr_eq(sgc_slab_head(run + 32), run);
+    ck_assert_ptr_eq(sgc_slab_head(run + 69), rest);
+    ck_assert_uint_eq(*sgc_byte_at(SGC_KIND_COUNT, sgc_slab_start(run + 40)), 7);
+    verify();
+    sgc_slab_run_free(run, &budget);
+    ck_assert_uint_eq(budget.used_bytes, 37 * SGC_SLAB_BYTES);
+    verify();
+    sgc_slab_run_free(rest, &budget);
+    ck_assert_uint_eq(budget.used_bytes, 0);
+    verify();
+}
+END_TEST
+
+START_TEST(a_run_grows_over_free_slabs_behind_it_and_into_new_regions)
+{
+    struct sgc_budget budget = {.hard_bytes = 200 * SGC_SLAB_BYTES};
+    struct sgc_slab *run = sgc_slab_run_alloc(10, SGC_KIND_BIT(SGC_KIND_COUNT), &budget, NULL);
+    bool fresh = false;
+    memset(sgc_slab_start(run), 1, 10 * SGC_SLAB_BYTES);
+    ck_assert(sgc_slab_run_extend(run, 90, &budget, &fresh));
+    ck_assert(fresh);
+    ck_assert_uint_eq(run->n_slabs, 100);
+    ck_assert_uint_eq(budget.used_bytes, 100 * SGC_SLAB_BYTES);
+    ck_assert_ptr_eq(sgc_slab_head(run + 99), run);
+    ck_assert_uint_eq(*sgc_byte_at(SGC_KIND_COUNT, sgc_slab_start(run + 99)), 0);
+    for (size_t i = 10 * SGC_SLAB_BYTES; i < 100 * SGC_SLAB_BYTES; i += 512)
+        ck_assert_uint_eq((uint8_t)sgc_slab_start(run)[i], 0);
+    verify();
+    ck_assert(!sgc_slab_run_extend(run, 101, &budget, &fresh)); /* the budget */
+    ck_assert(!sgc_slab_run_extend(run, sgc_arena.bytes / SGC_SLAB_BYTES, NULL, &fresh));
+    struct sgc_slab *next = sgc_slab_run_alloc(1, 0, &budget, NULL);
+    ck_assert_ptr_eq(next, run + 100);
+    ck_assert(!sgc_slab_run_extend(run, 1, &budget, &fresh)); /* a neighbour */
+    ck_assert_uint_eq(run->n_slabs, 100);
+    memset(sgc_slab_start(next), 1, SGC_SLAB_BYTES);
+    sgc_slab_run_free(next, &budget);
+    ck_assert(sgc_slab_run_extend(run, 1, &budget, &fresh));
+    ck_assert(!fresh);
+    verify();
+    sgc_slab_run_free(run, &budget);
+    ck_assert_uint_eq(budget.used_bytes, 0);
+    verify();
+}
+END_TEST
+
 START_TEST(the_impossible_is_refused)
 {
     errno = 0;
@@ -206,7 +262,20 @@ START_TEST(random_runs_never_overlap_and_all_memory_comes_back)
     uint64_t state = support_seed("region_test", 1), used = 0;
     for (int step = 0; step < 20000; step++) {
         struct model_run *run = &runs[support_random(&state) % MODEL_RUNS];
-        if (run->slab) {
+        if (run->slab && support_random(&state) % 4 == 0) {
+            const unsigned n_more = 1 + support_random(&state) % 8;
+            model_check(run);
+            if (sgc_slab_run_extend(run->slab, n_more, &budget, NULL)) {
+                used += n_more;
+                run->n_slabs += n_more;
+            } else if (run->n_slabs > 1) {
+                const unsigned n_slabs = 1 + support_random(&state) % (run->n_slabs - 1);
+                sgc_slab_run_free(sgc_slab_run_split(run->slab, n_slabs), &budget);
+                used -= run->n_slabs - n_slabs;
+                run->n_slabs = n_slabs;
+            }
+            model_fill(run);
+        } else if (run->slab) {
             model_check(run);
             sgc_slab_run_free(run->slab, &budget);
             used -= run->n_slabs;
@@ -309,6 +378,9 @@ static unsigned scenario(struct sgc_budget *budget)
         n_failed += rc < 0;
         memset(sgc_slab_start(runs[i]), 1, SGC_SLAB_BYTES);
     }
+    if (runs[3])
+        (void)sgc_slab_run_extend(runs[3], 200, budget, NULL); /* others may lie behind it */
+    verify();
     for (int i = 0; i < 6; i++)
         if (runs[i])
             sgc_slab_run_free(runs[i], budget);
@@ -377,6 +449,8 @@ int main(void)
     tcase_add_test(tcase, new_runs_go_to_the_fullest_region_so_that_others_empty);
     tcase_add_test(tcase, a_run_longer_than_a_region_spans_neighbours_and_leaves_the_rest_to_others);
     tcase_add_test(tcase, a_huge_run_uses_empty_regions_at_the_end_before_it_grows);
+    tcase_add_test(tcase, a_run_is_cut_in_two_that_are_freed_apart);
+    tcase_add_test(tcase, a_run_grows_over_free_slabs_behind_it_and_into_new_regions);
     tcase_add_test(tcase, the_impossible_is_refused);
     tcase_add_test(tcase, freeing_what_is_no_run_panics);
     tcase_add_test(tcase, kinds_can_be_added_to_a_run_in_use);
