@@ -240,6 +240,23 @@ int sgc_front_reserve(struct sgc_class *class_, size_t n)
 
 /* ---- from the window, or past it, to slabs ---- */
 
+/* What finds a slot's slab and bits, in registers: a store to a bitmap word might else have changed the arena, as far
+ * as the compiler knows. */
+struct arena_view {
+    uintptr_t base;
+    size_t top_granules;
+    struct sgc_slab *slabs;
+    uint64_t *free_words;
+    const uint64_t *remote_words;
+};
+
+static inline struct arena_view arena_view(void)
+{
+    return (struct arena_view){sgc_arena.base, __atomic_load_n(&sgc_arena.top_granules, __ATOMIC_RELAXED),
+                               sgc_arena.slabs, sgc_arena.bit_words[SGC_KIND_FREE],
+                               sgc_arena.bit_words[SGC_KIND_REMOTE]};
+}
+
 /* Slots of one bitmap word. */
 struct slot_group {
     struct sgc_slab *slab;
@@ -274,23 +291,25 @@ void sgc_window_check(const struct sgc_class *class_, const void *object)
 
 /* The first of n slots of the class's window and those behind it that lie in the same word. Here frees of the bare
  * cache are checked: each must begin a slot of the class. One that is there twice was freed twice. */
-static inline struct slot_group slots_group(const struct sgc_class *class_, void *const *slots, unsigned n)
+static inline struct slot_group slots_group(const struct arena_view *arena, const struct sgc_class *class_,
+                                            void *const *slots, unsigned n)
 {
-    size_t granule = sgc_granule_number(slots[0]);
-    if (sgc_unlikely(granule >= __atomic_load_n(&sgc_arena.top_granules, __ATOMIC_RELAXED)))
+    size_t granule = sgc_granule_from(arena->base, slots[0]);
+    if (sgc_unlikely(granule >= arena->top_granules))
         window_panic(class_, slots[0]);
-    struct slot_group group = {&sgc_arena.slabs[granule / SGC_SLAB_GRANULES], granule / 64, 0, 0};
+    struct slot_group group = {&arena->slabs[granule / SGC_SLAB_GRANULES], granule / 64, UINT64_C(1) << (granule % 64),
+                               1};
     if (sgc_unlikely(group.slab->class_ != class_))
         window_panic(class_, slots[0]);
-    do {
+    for (; group.n < n; group.n++) {
+        granule = sgc_granule_from(arena->base, slots[group.n]);
+        if (granule / 64 != group.word)
+            break;
         const uint64_t bit = UINT64_C(1) << (granule % 64);
         if (sgc_unlikely(group.mask & bit))
             sgc_panic_double_free(group.slab, group.word % SGC_SLAB_WORDS, bit);
         group.mask |= bit;
-        if (++group.n == n)
-            break;
-        granule = sgc_granule_number(slots[group.n]);
-    } while (granule / 64 == group.word);
+    }
     if (sgc_unlikely(group.mask & ~class_->slot_mask[group.word % SGC_SLAB_WORDS]))
         for (unsigned i = 0; i < group.n; i++)
             sgc_window_check(class_, slots[i]);
@@ -299,30 +318,30 @@ static inline struct slot_group slots_group(const struct sgc_class *class_, void
 
 /* The group's slab is the front's. True: no slot of it is live any more; the caller retires it once no slot of it is in
  * the window. */
-static inline bool local_free(struct sgc_front *front, const struct slot_group *group)
+static inline bool local_free(const struct arena_view *arena, struct sgc_front *front, const struct slot_group *group)
 {
     struct sgc_slab *slab = group->slab;
-    uint64_t *free_word = &sgc_arena.bit_words[SGC_KIND_FREE][group->word];
-    const uint64_t old = *free_word;
-    const uint64_t taken = old | word_load(&sgc_arena.bit_words[SGC_KIND_REMOTE][group->word]);
+    const uint64_t old = arena->free_words[group->word];
+    const uint64_t taken = old | word_load(&arena->remote_words[group->word]);
     if (sgc_unlikely(taken & group->mask))
         sgc_panic_double_free(slab, group->word % SGC_SLAB_WORDS, taken & group->mask);
     sgc_asan_poison_mask(slab, group->word % SGC_SLAB_WORDS, group->mask);
-    word_store(free_word, old | group->mask);
+    word_store(&arena->free_words[group->word], old | group->mask);
     slab->free_words |= UINT64_C(1) << (group->word % SGC_SLAB_WORDS);
     slab->touched = 1;
-    slab->n_free += group->n;
+    const uint32_t n_free = slab->n_free += group->n;
     if (sgc_unlikely(slab->listed == SLAB_FULL))
         sgc_slab_list(slab, front);
-    return sgc_unlikely(slab->n_free == slab->n_slots) && slab->listed == SLAB_PARTIAL && slab->n_owed == 0;
+    return sgc_unlikely(n_free == slab->n_slots) && slab->listed == SLAB_PARTIAL && slab->n_owed == 0;
 }
 
 void sgc_front_free_mask(struct sgc_front *front, struct sgc_slab *slab, unsigned word, uint64_t mask)
 {
     struct sgc_class *class_ = slab->class_; /* the slab may be gone when its last slots are free */
+    const struct arena_view arena = arena_view();
     const struct slot_group group = {slab, sgc_slab_number(slab) * SGC_SLAB_WORDS + word, mask, mask_count(mask)};
     if (front && slab_owner(slab) == front) {
-        if (local_free(front, &group))
+        if (local_free(&arena, front, &group))
             sgc_depot_retire(front, slab);
     } else {
         sgc_remote_free(slab, word, mask);
@@ -336,8 +355,9 @@ void sgc_front_free_mask(struct sgc_front *front, struct sgc_slab *slab, unsigne
 /* Slots of other owners' slabs, neighbours of one word together. */
 static SGC_NOINLINE void flush_away(struct sgc_front *front)
 {
+    const struct arena_view arena = arena_view();
     for (unsigned i = 0; i < front->n_away;) {
-        const struct slot_group group = slots_group(front->class_, front->away + i, front->n_away - i);
+        const struct slot_group group = slots_group(&arena, front->class_, front->away + i, front->n_away - i);
         memset(front->away + i, 0, group.n * sizeof(front->away[0]));
         __atomic_signal_fence(__ATOMIC_SEQ_CST); /* for fork.c: not here any more before it may be elsewhere */
         sgc_remote_free(group.slab, group.word % SGC_SLAB_WORDS, group.mask);
@@ -349,13 +369,15 @@ static SGC_NOINLINE void flush_away(struct sgc_front *front)
 void sgc_front_flush(struct sgc_front *front, unsigned n)
 {
     struct sgc_slab *whole[SGC_WINDOW_SLOTS];
+    const struct arena_view arena = arena_view();
+    const struct sgc_class *const class_ = front->class_;
     unsigned n_whole = 0, n_away = 0;
     for (unsigned i = 0; i < n;) {
-        const struct slot_group group = slots_group(front->class_, front->window.slots + i, n - i);
+        const struct slot_group group = slots_group(&arena, class_, front->window.slots + i, n - i);
         if (sgc_unlikely(slab_owner(group.slab) != front)) {
             memcpy(front->away + n_away, front->window.slots + i, group.n * sizeof(front->window.slots[0]));
             n_away += group.n;
-        } else if (local_free(front, &group)) {
+        } else if (local_free(&arena, front, &group)) {
             whole[n_whole++] = group.slab;
         }
         i += group.n;

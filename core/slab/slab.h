@@ -55,13 +55,13 @@ struct sgc_slab {
     struct sgc_front *owner;  /* thread front that takes free slots from it; atomic; NULL: the class's shared lists */
     uint32_t slot_bytes;      /* 0 for a large object */
     uint32_t n_slots;
-    uint32_t n_slabs;    /* length of the run; 1 for a slab of slots */
-    uint32_t back_slabs; /* inner slab of a run: distance to its first */
-    uint32_t kinds;      /* committed here (region lock) */
-    uint8_t fresh;       /* on the class's fresh list */
-    uint8_t listed;      /* cache layer: which list `partial` is in */
-    uint8_t constructed; /* ctor has run on every slot */
-    uint8_t touched;     /* free slots came or went since purge.c of the cache layer looked last; the owner's */
+    uint32_t n_slabs;            /* length of the run; 1 for a slab of slots */
+    uint32_t back_slabs;         /* inner slab of a run: distance to its first */
+    uint32_t kinds;              /* committed here (region lock) */
+    uint8_t fresh;               /* on the class's fresh list */
+    uint8_t listed;              /* cache layer: which list `partial` is in */
+    uint8_t constructed;         /* ctor has run on every slot */
+    uint8_t touched;             /* free slots came or went since purge.c of the cache layer looked last; the owner's */
     struct sgc_list all;         /* class->all (class lock) */
     struct sgc_slab *fresh_next; /* the list that sgc_cache_take_fresh returns; survives the release of the slab until
                                     the stop ends */
@@ -112,10 +112,14 @@ static inline bool sgc_arena_contains(const void *p)
 }
 /* Number of the granule that begins at p; beyond all granules when none does (the low bits of a rotated offset come on
  * top). */
+static inline size_t sgc_granule_from(uintptr_t base, const void *p)
+{
+    const uintptr_t offset = (uintptr_t)p - base;
+    return offset >> SGC_GRANULE_SHIFT | offset << (8 * sizeof(offset) - SGC_GRANULE_SHIFT);
+}
 static inline size_t sgc_granule_number(const void *p)
 {
-    const uintptr_t offset = (uintptr_t)p - sgc_arena.base;
-    return offset >> SGC_GRANULE_SHIFT | offset << (8 * sizeof(offset) - SGC_GRANULE_SHIFT);
+    return sgc_granule_from(sgc_arena.base, p);
 }
 /* True when p is the start of a granule where slabs may be: then its descriptor and its FREE, REMOTE and STATE metadata
  * can be read. */
@@ -164,8 +168,8 @@ struct sgc_slab *sgc_slab_run_alloc(size_t n_slabs, uint32_t kinds, struct sgc_b
  * (see DESIGN.md). The descriptors keep fresh_next until a run is made of them again. Panics when `first` is not the
  * head of a run in use. */
 void sgc_slab_run_free(struct sgc_slab *first, struct sgc_budget *budget);
-/* Cuts a run in use after n_slabs, fewer than it has: what follows becomes a run of its own, without a class, with the same
- * kinds, charged as before. Returns its head. The run is the caller's. */
+/* Cuts a run in use after n_slabs, fewer than it has: what follows becomes a run of its own, without a class, with the
+ * same kinds, charged as before. Returns its head. The run is the caller's. */
 struct sgc_slab *sgc_slab_run_split(struct sgc_slab *first, size_t n_slabs);
 /* Adds the n_more slabs behind a run in use to it, metadata zero, charged to budget; *fresh (may be NULL): their memory
  * reads as zero. False: not all of them are free, or the OS or the budget refuses (nothing changed). The run is the
