@@ -13,7 +13,7 @@
 #define PAGE_BYTES 4096
 #define FILE_BYTES 8192 /* of a file in /proc */
 
-static uint64_t mapped_bytes;
+static uint64_t mapped_bytes; /* any thread */
 
 void *bench_map(size_t bytes)
 {
@@ -21,7 +21,7 @@ void *bench_map(size_t bytes)
     void *start = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (start == MAP_FAILED)
         bench_die("no memory for the workload's own %zu bytes: %s", bytes, strerror(errno));
-    mapped_bytes += whole;
+    __atomic_fetch_add(&mapped_bytes, whole, __ATOMIC_RELAXED);
     return start;
 }
 
