@@ -46,9 +46,11 @@ tests that need it, and for nothing else: //core/heap:heap_hooked, //plugins/cou
 
 LAYERS = ["base", "os", "stats", "slab", "cache", "heap", "runtime"]
 
-# Tests that reach below the public interface but belong to no layer: they inject faults, or drive threads by steps.
+# Tests that reach below the public interface but belong to no layer: they inject faults, drive threads by steps, or
+# count instructions.
 _INNER_TESTS = [
     "//tests/conformance:__pkg__",
+    "//tests/counts:__pkg__",
     "//tests/faults:__pkg__",
     "//tests/layering:__pkg__",
     "//tests/stress:__pkg__",
