@@ -267,7 +267,8 @@ struct slot_group {
 
 static SGC_COLD SGC_NOINLINE void window_panic(const struct sgc_class *class_, const void *object)
 {
-    const char *const call = "sgc_cache_free, some calls ago (debug=check says which)";
+    const char *const call = class_->cache->managed_manual ? "sgc_cache_free, some calls ago (debug=check says which)"
+                                                           : "sgc_free, some calls ago"; /* malloc.c's caches */
     const struct sgc_slab *slab = sgc_slot_locate(object, call);
     if (slab->class_ != class_)
         sgc_panic("%s: object %p belongs to cache %s, not to %s", call, object, slab->class_->cache->name,

@@ -19,6 +19,16 @@ static SGC_COLD _Noreturn void panic_not_ours(const char *what, const void *obje
 
 /* ---- allocation ---- */
 
+/* Every slot that is ever handed out comes by here, or is borrowed: so the map is right for it. */
+static bool front_fill(struct sgc_front *front, unsigned number)
+{
+    if (!sgc_front_fill(front, (front->class_->window_slots + 1) / 2))
+        return false;
+    for (unsigned i = 0; i < front->n; i++)
+        sgc_malloc_note(front->window.slots[i], number);
+    return true;
+}
+
 void *sgc_malloc_take(unsigned number)
 {
     struct sgc_class *class_ = sgc_malloc_class(number);
@@ -27,16 +37,21 @@ void *sgc_malloc_take(unsigned number)
     struct sgc_front *front = sgc_malloc_front(number, class_);
     if (sgc_unlikely(!front))
         return sgc_malloc_borrow(class_);
-    if (sgc_likely(front->n > 0 || sgc_front_fill(front, (class_->window_slots + 1) / 2)))
-        return sgc_front_pop(front);
-    errno = ENOMEM;
-    return NULL;
+    if (front->n == 0 && sgc_unlikely(!front_fill(front, number))) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return sgc_front_pop(front);
 }
 
 void *sgc_malloc_large(size_t bytes, size_t alignment_bytes, size_t spare_bytes, bool *reads_zero)
 {
     struct sgc_class *class_ = sgc_malloc_class(SGC_MALLOC_LARGE);
-    return class_ ? sgc_large_alloc_raw(class_, bytes, spare_bytes, alignment_bytes, reads_zero) : NULL;
+    void *object =
+        class_ ? sgc_large_alloc_raw(class_, bytes, spare_bytes, alignment_bytes, reads_zero) : NULL;
+    if (object)
+        sgc_malloc_note(object, 0); /* its slab may have had slots */
+    return object;
 }
 
 static SGC_NOINLINE void *malloc_slow(size_t bytes)
@@ -91,21 +106,19 @@ static SGC_NOINLINE void free_slow(void *object)
     errno = saved_errno;
 }
 
-/* The start of a slot of the class that the thread's place of that number belongs to; a place that is not in use has no
- * room. Whether the slot was free already is looked at when it leaves the window (front.c). */
+/* Into the window of the class that the map names, if it is the start of a slot there. A slab of nobody, or of another
+ * cache, has number 0 or one of the past: then, as for a slot that was free already, front.c finds it when it leaves the
+ * window. */
 void sgc_free(void *object)
 {
     if (!object)
         return; /* before the arena is looked at, which another thread may be making */
     const size_t granule = sgc_granule_number(object);
     if (sgc_likely(granule < __atomic_load_n(&sgc_arena.top_granules, __ATOMIC_RELAXED))) {
-        const struct sgc_slab *slab = &sgc_arena.slabs[granule / SGC_SLAB_GRANULES];
-        const struct sgc_malloc_place *place = &sgc_malloc_thread_.places[sgc_malloc_number_of(slab->slot_bytes)];
+        const struct sgc_malloc_place *place = &sgc_malloc_thread_.places[sgc_malloc_number_at(granule)];
         struct sgc_window *window = &place->front->window;
-        const struct sgc_class *class_ = place->class_;
         const uint64_t word = window->word;
-        if (sgc_likely((uint8_t)word < window->limit && slab->class_ == class_) &&
-            sgc_likely(class_->slot_mask[granule / 64 % SGC_SLAB_WORDS] >> (granule % 64) & 1)) {
+        if (sgc_likely((uint8_t)word < window->limit) && sgc_likely(sgc_malloc_is_start(place->class_, granule))) {
             __atomic_store_n(&window->slots[(uint8_t)word], object, __ATOMIC_RELAXED);
             __atomic_store_n(&window->word, word + 1, __ATOMIC_RELEASE); /* for fork.c: entry before count */
             return;

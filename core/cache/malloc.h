@@ -7,22 +7,46 @@
 #include <slabgc/malloc.h>
 
 #define SGC_MALLOC_SMALL_MAX (SGC_SLAB_BYTES / 2)
-#define SGC_MALLOC_N_CLASSES 38
-#define SGC_MALLOC_LARGE SGC_MALLOC_N_CLASSES /* the number of malloc-large */
+#define SGC_MALLOC_N_CLASSES 38                       /* numbers 1 to 38; 0 is no class's */
+#define SGC_MALLOC_LARGE (SGC_MALLOC_N_CLASSES + 1)   /* the number of malloc-large */
+#define SGC_MALLOC_MAX_SLABS ((size_t)1 << 24)        /* of the largest arena */
 
 /* ---- malloc_class.c */
 /* Class number by size: [(bytes + 15) / 16]. */
 extern const uint8_t sgc_malloc_number[SGC_MALLOC_SMALL_MAX / SGC_GRANULE_BYTES + 1];
+/* Class number by slab number: right for every slab with live slots of this front; of others 0, or what it was last.
+ * A free looks here and not at the slab's descriptor: 64 slabs to a cache line. Atomic, relaxed: written before a slot is
+ * handed out, and handing it on orders it for others. */
+extern uint8_t sgc_malloc_map[SGC_MALLOC_MAX_SLABS];
+extern struct sgc_class *sgc_malloc_classes_[SGC_MALLOC_LARGE + 1]; /* by number; atomic; NULL: not used yet */
 /* What all slabs of the front are charged to; no limits. */
 extern struct sgc_budget sgc_malloc_budget;
-/* The class of that number, made on first use; SGC_MALLOC_LARGE too. NULL with errno ENOMEM. */
+/* The class of that number, made on first use. NULL with errno ENOMEM. */
 struct sgc_class *sgc_malloc_class(unsigned number);
-struct sgc_class *sgc_malloc_class_made(unsigned number); /* NULL: not used yet */
 uint32_t sgc_malloc_class_bytes(unsigned number);
 
+static inline struct sgc_class *sgc_malloc_class_made(unsigned number) /* NULL: not used yet */
+{
+    return __atomic_load_n(&sgc_malloc_classes_[number], __ATOMIC_ACQUIRE); /* pairs with class_make */
+}
 static inline unsigned sgc_malloc_number_of(size_t bytes) /* at most SGC_MALLOC_SMALL_MAX */
 {
     return sgc_malloc_number[(bytes + SGC_GRANULE_BYTES - 1) / SGC_GRANULE_BYTES];
+}
+
+/* A slot of that class is about to be handed out. */
+static inline void sgc_malloc_note(const void *slot, unsigned number)
+{
+    __atomic_store_n(&sgc_malloc_map[((uintptr_t)slot - sgc_arena.base) >> SGC_SLAB_SHIFT], (uint8_t)number,
+                     __ATOMIC_RELAXED);
+}
+static inline unsigned sgc_malloc_number_at(size_t granule)
+{
+    return __atomic_load_n(&sgc_malloc_map[granule / SGC_SLAB_GRANULES], __ATOMIC_RELAXED);
+}
+static inline bool sgc_malloc_is_start(const struct sgc_class *class_, size_t granule)
+{
+    return class_->slot_mask[granule / 64 % SGC_SLAB_WORDS] >> (granule % 64) & 1;
 }
 
 /* ---- malloc_thread.c */
@@ -33,15 +57,15 @@ enum sgc_malloc_state {
     SGC_MALLOC_ENDED     /* the hook ran: borrows for the rest of its life */
 };
 
-/* A class as a thread sees it. Not used yet: &sgc_front_none, whose window is empty and has no room; NULL. */
+/* A class as a thread sees it. Not used yet, and number 0: &sgc_front_none, whose window is empty and has no room; NULL. */
 struct sgc_malloc_place {
     struct sgc_front *front;
     struct sgc_class *class_; /* front->class_, on the line where front is */
 };
 
 struct sgc_malloc_thread {
-    struct sgc_malloc_place places[SGC_MALLOC_N_CLASSES]; /* by class number */
-    uint8_t state;                                        /* enum sgc_malloc_state */
+    struct sgc_malloc_place places[SGC_MALLOC_N_CLASSES + 1]; /* by class number */
+    uint8_t state;                                            /* enum sgc_malloc_state */
 };
 extern __thread struct sgc_malloc_thread sgc_malloc_thread_ __attribute__((tls_model("initial-exec")));
 

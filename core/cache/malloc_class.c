@@ -5,8 +5,9 @@
  *   the next class that is a multiple of it.
  * One list names the classes; types, names and the table by size follow from it, as constants: nothing of this must have
  *   run before the first allocation of the process.
- * Invariant: caches[n] is NULL or the cache of class n, for ever.
- * Lock: none here; two threads may make the same cache, the first one to publish it wins. */
+ * Invariant: sgc_malloc_classes_[n] is NULL or class n, for ever; the map says n for every slab that has live slots of
+ *   class n (malloc.c).
+ * Lock: none here; two threads may make the same class, the first one to publish it wins. */
 #include "core/cache/malloc.h"
 
 #include "core/base/check.h"
@@ -15,20 +16,20 @@
 
 /* number, size in bytes of the class below, size in bytes */
 #define CLASSES(X)                                                                                                     \
-    X(0, -16, 16) X(1, 16, 32) X(2, 32, 48) X(3, 48, 64) X(4, 64, 80) X(5, 80, 96) X(6, 96, 112) X(7, 112, 128)        \
-    X(8, 128, 160) X(9, 160, 192) X(10, 192, 224) X(11, 224, 256)                                                      \
-    X(12, 256, 320) X(13, 320, 384) X(14, 384, 448) X(15, 448, 512)                                                    \
-    X(16, 512, 640) X(17, 640, 768) X(18, 768, 896) X(19, 896, 1024)                                                   \
-    X(20, 1024, 1280) X(21, 1280, 1536) X(22, 1536, 1792) X(23, 1792, 2048)                                            \
-    X(24, 2048, 2560) X(25, 2560, 3072) X(26, 3072, 3584) X(27, 3584, 4096)                                            \
-    X(28, 4096, 4672) X(29, 4672, 5456) X(30, 5456, 6544) X(31, 6544, 8192) X(32, 8192, 9360) X(33, 9360, 10912)       \
-    X(34, 10912, 13104) X(35, 13104, 16384) X(36, 16384, 21840) X(37, 21840, 32768)
+    X(1, -16, 16) X(2, 16, 32) X(3, 32, 48) X(4, 48, 64) X(5, 64, 80) X(6, 80, 96) X(7, 96, 112) X(8, 112, 128)        \
+    X(9, 128, 160) X(10, 160, 192) X(11, 192, 224) X(12, 224, 256)                                                      \
+    X(13, 256, 320) X(14, 320, 384) X(15, 384, 448) X(16, 448, 512)                                                    \
+    X(17, 512, 640) X(18, 640, 768) X(19, 768, 896) X(20, 896, 1024)                                                   \
+    X(21, 1024, 1280) X(22, 1280, 1536) X(23, 1536, 1792) X(24, 1792, 2048)                                            \
+    X(25, 2048, 2560) X(26, 2560, 3072) X(27, 3072, 3584) X(28, 3584, 4096)                                            \
+    X(29, 4096, 4672) X(30, 4672, 5456) X(31, 5456, 6544) X(32, 6544, 8192) X(33, 8192, 9360) X(34, 9360, 10912)       \
+    X(35, 10912, 13104) X(36, 13104, 16384) X(37, 16384, 21840) X(38, 21840, 32768)
 
 #define FLAGS (SGC_TYPE_LEAF | SGC_TYPE_MANUAL)
 #define TYPE(n, below, bytes) [n] = {.name = "malloc-" #bytes, .size_bytes = (bytes), .flags = FLAGS},
 #define NUMBER(n, below, bytes) [(below) / 16 + 1 ...(bytes) / 16] = (n),
 
-static const struct sgc_type types[SGC_MALLOC_N_CLASSES + 1] = {
+static const struct sgc_type types[SGC_MALLOC_LARGE + 1] = {
     CLASSES(TYPE)[SGC_MALLOC_LARGE] = {.name = "malloc-large",
                                        .size_bytes = SGC_MALLOC_SMALL_MAX + 1,
                                        .tail_element_bytes = 1,
@@ -37,35 +38,29 @@ static const struct sgc_type types[SGC_MALLOC_N_CLASSES + 1] = {
 const uint8_t sgc_malloc_number[SGC_MALLOC_SMALL_MAX / SGC_GRANULE_BYTES + 1] = {CLASSES(NUMBER)};
 
 struct sgc_budget sgc_malloc_budget;
-static struct sgc_cache *caches[SGC_MALLOC_N_CLASSES + 1]; /* atomic */
+struct sgc_class *sgc_malloc_classes_[SGC_MALLOC_LARGE + 1];
+uint8_t sgc_malloc_map[SGC_MALLOC_MAX_SLABS];
 
-static SGC_COLD struct sgc_cache *cache_make(unsigned number)
+static SGC_COLD struct sgc_class *class_make(unsigned number)
 {
-    struct sgc_cache *made = sgc_cache_make(NULL, &types[number], NULL, &sgc_malloc_budget, 0, NULL);
-    struct sgc_cache *first = NULL;
-    if (!made) {
+    struct sgc_cache *cache = sgc_cache_make(NULL, &types[number], NULL, &sgc_malloc_budget, 0, NULL);
+    struct sgc_class *first = NULL;
+    if (!cache) {
         errno = ENOMEM;
         return NULL;
     }
-    if (__atomic_compare_exchange_n(&caches[number], &first, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-        return made;
-    sgc_cache_unmake(made);
+    SGC_CHECK(sgc_arena.bytes / SGC_SLAB_BYTES <= SGC_MALLOC_MAX_SLABS);
+    if (__atomic_compare_exchange_n(&sgc_malloc_classes_[number], &first, cache->classes[0], false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE))
+        return cache->classes[0];
+    sgc_cache_unmake(cache);
     return first;
-}
-
-struct sgc_class *sgc_malloc_class_made(unsigned number)
-{
-    struct sgc_cache *cache = __atomic_load_n(&caches[number], __ATOMIC_ACQUIRE); /* pairs with cache_make */
-    return cache ? cache->classes[0] : NULL;
 }
 
 struct sgc_class *sgc_malloc_class(unsigned number)
 {
     struct sgc_class *class_ = sgc_malloc_class_made(number);
-    if (sgc_likely(class_ != NULL))
-        return class_;
-    struct sgc_cache *cache = cache_make(number);
-    return cache ? cache->classes[0] : NULL;
+    return sgc_likely(class_ != NULL) ? class_ : class_make(number);
 }
 
 uint32_t sgc_malloc_class_bytes(unsigned number)
@@ -75,9 +70,9 @@ uint32_t sgc_malloc_class_bytes(unsigned number)
 
 int sgc_malloc_for_each(int (*visit)(void *arg, struct sgc_cache *cache), void *arg)
 {
-    for (unsigned i = 0; i < SGC_ARRAY_LEN(caches); i++) {
-        struct sgc_cache *cache = __atomic_load_n(&caches[i], __ATOMIC_ACQUIRE);
-        const int rc = cache ? visit(arg, cache) : 0;
+    for (unsigned i = 1; i <= SGC_MALLOC_LARGE; i++) {
+        struct sgc_class *class_ = sgc_malloc_class_made(i);
+        const int rc = class_ ? visit(arg, class_->cache) : 0;
         if (rc != 0)
             return rc;
     }

@@ -34,6 +34,18 @@ void *sgc_calloc(size_t n, size_t element_bytes)
 
 /* ---- other sizes ---- */
 
+/* The class number of a slot whose start this is; 0: look at its slab (large, not ours, no start of a slot). That it is
+ * live is not looked at. */
+static unsigned slot_number(const void *object)
+{
+    const size_t granule = sgc_granule_number(object);
+    if (sgc_unlikely(granule >= __atomic_load_n(&sgc_arena.top_granules, __ATOMIC_ACQUIRE)))
+        return 0;
+    const unsigned number = sgc_malloc_number_at(granule);
+    const struct sgc_class *class_ = sgc_malloc_class_made(number);
+    return class_ && sgc_malloc_is_start(class_, granule) ? number : 0;
+}
+
 /* The size may change where the object is. */
 static bool resize_in_place(struct sgc_slab *slab, size_t bytes)
 {
@@ -59,6 +71,8 @@ void *sgc_realloc(void *object, size_t bytes)
         sgc_free(object);
         return NULL;
     }
+    if (bytes <= SGC_MALLOC_SMALL_MAX && sgc_malloc_number_of(bytes) == slot_number(object))
+        return object;
     const int saved_errno = errno;
     struct sgc_slab *slab = sgc_malloc_check(object, "sgc_realloc");
     if (resize_in_place(slab, bytes))
@@ -137,5 +151,8 @@ int sgc_posix_memalign(void **out, size_t alignment_bytes, size_t bytes)
 
 size_t sgc_malloc_usable_size(const void *object)
 {
+    const unsigned number = object ? slot_number(object) : 0;
+    if (sgc_likely(number != 0))
+        return sgc_malloc_class_bytes(number);
     return object ? usable_bytes(sgc_malloc_check(object, "sgc_malloc_usable_size")) : 0;
 }

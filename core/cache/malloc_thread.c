@@ -17,7 +17,7 @@
 
 __thread struct sgc_malloc_thread sgc_malloc_thread_
     __attribute__((tls_model("initial-exec"))) = {
-        .places = {[0 ... SGC_MALLOC_N_CLASSES - 1] = {.front = &sgc_front_none}}};
+        .places = {[0 ... SGC_MALLOC_N_CLASSES] = {.front = &sgc_front_none}}};
 
 enum { PROCESS_NEW, PROCESS_STARTING, PROCESS_READY, PROCESS_KEYLESS };
 static struct {
@@ -38,7 +38,7 @@ static void malloc_thread_exit(void *unused)
     struct sgc_malloc_thread *thread = &sgc_malloc_thread_;
     (void)unused;
     thread->state = SGC_MALLOC_ENDED;
-    for (unsigned i = 0; i < SGC_MALLOC_N_CLASSES; i++) {
+    for (unsigned i = 1; i <= SGC_MALLOC_N_CLASSES; i++) {
         struct sgc_front *front = thread->places[i].front;
         if (front == &sgc_front_none)
             continue;
@@ -91,8 +91,10 @@ void *sgc_malloc_borrow(struct sgc_class *class_)
     struct sgc_front *front = sgc_front_obtain(class_);
     void *object = NULL;
     if (front) {
-        if (sgc_front_fill(front, 1))
+        if (sgc_front_fill(front, 1)) {
             object = sgc_front_pop(front);
+            sgc_malloc_note(object, sgc_malloc_number_of(class_->slot_bytes));
+        }
         sgc_front_idle(front);
     }
     if (!object)
@@ -102,9 +104,9 @@ void *sgc_malloc_borrow(struct sgc_class *class_)
 
 size_t sgc_malloc_shrink(void)
 {
-    for (unsigned i = 0; i <= SGC_MALLOC_N_CLASSES; i++) {
+    for (unsigned i = 1; i <= SGC_MALLOC_N_CLASSES; i++) {
         struct sgc_class *class_ = sgc_malloc_class_made(i);
-        if (!class_ || class_->slot_bytes == 0)
+        if (!class_)
             continue;
         if (sgc_malloc_thread_.places[i].front != &sgc_front_none)
             sgc_front_shrink(sgc_malloc_thread_.places[i].front);

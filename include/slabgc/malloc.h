@@ -10,8 +10,9 @@
  *   between the fork handlers of other libraries; no call waits for a stop, or collects. They may wait for a lock of core
  *   on their slow path; so they are not for signal handlers.
  * Misuse panics: "double free of object P in cache C", "CALL: foreign pointer P", "CALL: interior pointer P into cache C",
- *   "CALL: object P of cache C is free", "CALL: object P belongs to cache C, not to malloc". A double free is seen
- *   when the memory goes from the freeing thread's window to its slab, at most 63 frees of its size later. */
+ *   "CALL: object P of cache C is free", "CALL: object P belongs to cache C, not to malloc". A double free, and a
+ *   pointer to what was malloc's once and is another cache's or nobody's now, is seen when the slot goes from the freeing
+ *   thread's window to its slab, at most 63 frees of its size later (CALL is "sgc_free, some calls ago" then). */
 #ifndef SLABGC_MALLOC_H
 #define SLABGC_MALLOC_H
 

@@ -12,17 +12,17 @@ START_TEST(each_size_has_the_smallest_class_that_holds_it)
 {
     for (size_t bytes = 0; bytes <= SGC_MALLOC_SMALL_MAX; bytes++) {
         const unsigned number = sgc_malloc_number_of(bytes);
-        ck_assert_uint_lt(number, SGC_MALLOC_N_CLASSES);
+        ck_assert(number >= 1 && number <= SGC_MALLOC_N_CLASSES);
         ck_assert_uint_ge(sgc_malloc_class_bytes(number), bytes);
-        ck_assert(number == 0 || sgc_malloc_class_bytes(number - 1) < bytes);
+        ck_assert(number == 1 || sgc_malloc_class_bytes(number - 1) < bytes);
     }
 }
 END_TEST
 
 START_TEST(little_of_a_slot_or_slab_is_lost)
 {
-    for (unsigned n = 0; n < SGC_MALLOC_N_CLASSES; n++) {
-        const uint32_t bytes = sgc_malloc_class_bytes(n), below = n ? sgc_malloc_class_bytes(n - 1) : 0;
+    for (unsigned n = 1; n <= SGC_MALLOC_N_CLASSES; n++) {
+        const uint32_t bytes = sgc_malloc_class_bytes(n), below = n > 1 ? sgc_malloc_class_bytes(n - 1) : 0;
         ck_assert_uint_eq(bytes % SGC_GRANULE_BYTES, 0);
         ck_assert(bytes - below == 16 || (bytes - below) * 4 <= bytes || bytes > 4096);
         ck_assert_uint_lt(SGC_SLAB_BYTES % bytes * 16, SGC_SLAB_BYTES); /* less than a sixteenth of a slab */
@@ -93,7 +93,7 @@ static pthread_barrier_t barrier;
 static void *make_all(void *classes)
 {
     pthread_barrier_wait(&barrier);
-    for (unsigned n = 0; n <= SGC_MALLOC_LARGE; n++)
+    for (unsigned n = 1; n <= SGC_MALLOC_LARGE; n++)
         ((struct sgc_class **)classes)[n] = sgc_malloc_class(n);
     return NULL;
 }
@@ -107,12 +107,12 @@ START_TEST(threads_that_make_the_same_class_get_the_same)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, make_all, classes[i]), 0);
     for (int i = 0; i < 2; i++)
         pthread_join(threads[i], NULL);
-    for (unsigned n = 0; n <= SGC_MALLOC_LARGE; n++)
+    for (unsigned n = 1; n <= SGC_MALLOC_LARGE; n++)
         ck_assert(classes[0][n] && classes[0][n] == classes[1][n]);
     unsigned n_caches = 0;
     SGC_LIST_FOR_EACH (at, &sgc_caches)
         n_caches++;
-    ck_assert_uint_eq(n_caches, SGC_MALLOC_LARGE + 1);
+    ck_assert_uint_eq(n_caches, SGC_MALLOC_LARGE);
 }
 END_TEST
 

@@ -15,7 +15,7 @@
 
 static void verify_all(void)
 {
-    for (unsigned i = 0; i <= SGC_MALLOC_LARGE; i++) {
+    for (unsigned i = 1; i <= SGC_MALLOC_LARGE; i++) {
         struct sgc_class *class_ = sgc_malloc_class_made(i);
         if (class_)
             attach_verify(class_->cache);
@@ -25,7 +25,7 @@ static void verify_all(void)
 static uint64_t n_live(void)
 {
     uint64_t n = 0;
-    for (unsigned i = 0; i <= SGC_MALLOC_LARGE; i++)
+    for (unsigned i = 1; i <= SGC_MALLOC_LARGE; i++)
         n += sgc_malloc_class_made(i) ? sgc_cache_n_live(sgc_malloc_class_made(i)->cache) : 0;
     return n;
 }
@@ -47,7 +47,7 @@ END_TEST
 
 static void *use_each_class(void *unused)
 {
-    for (unsigned n = 0; n < SGC_MALLOC_N_CLASSES; n++)
+    for (unsigned n = 1; n <= SGC_MALLOC_N_CLASSES; n++)
         sgc_free(sgc_malloc(sgc_malloc_class_bytes(n)));
     return unused;
 }
@@ -194,8 +194,8 @@ START_TEST(threads_free_each_others_memory)
     start_churn(threads);
     struct sgc_cache_stats stats = {0};
     while (stats.n_allocated < 5000) { /* one in forty goes to this class */
-        if (sgc_malloc_class_made(3))
-            sgc_cache_stats(sgc_malloc_class_made(3)->cache, &stats);
+        if (sgc_malloc_class_made(4))
+            sgc_cache_stats(sgc_malloc_class_made(4)->cache, &stats);
         sched_yield();
     }
     end_churn(threads);
