@@ -58,13 +58,13 @@ static void check_costs_nothing(const char *config)
 
 START_TEST(checks_of_another_cache_cost_nothing)
 {
-    check_costs_nothing("[cache.other]\ndebug = redzone,poison,track\n");
+    check_costs_nothing("[cache.other]\ndebug = check,redzone,poison,track\n");
 }
 END_TEST
 
 START_TEST(checks_that_are_off_by_name_cost_nothing)
 {
-    check_costs_nothing("[cache.*]\ndebug = redzone,poison,track\n[cache.counted]\ndebug = none\n");
+    check_costs_nothing("[cache.*]\ndebug = check,redzone,poison,track\n[cache.counted]\ndebug = none\n");
 }
 END_TEST
 
@@ -159,7 +159,7 @@ static bool count_blind(struct counts_table *table, const char *pattern)
 START_TEST(a_pair_does_not_look_whether_there_are_checks)
 {
     struct counts_table *table = malloc(sizeof(*table));
-    ck_assert_msg(count_blind(table, PAIRS), "%s", error);
+    ck_assert_msg(count_blind(table, PAIRS), "a pair runs into checks that nothing was set up for: %s", error);
     for (size_t i = 0; i < table->n; i++) {
         const struct counts_path *path = &table->paths[i], *as = counts_find(&without, path->name);
         ck_assert_msg(path->instructions == as->instructions, "%s looks at the cache's checks", path->name);
