@@ -128,8 +128,9 @@ void bench_timer_start(struct bench_timer *timer);
 void bench_timer_stop(struct bench_timer *timer);
 /* The run's result: seconds when n_operations is 0, else nanoseconds by operation. */
 void bench_finish(struct bench_run *run, const struct bench_timer *timer, uint64_t n_operations);
+unsigned bench_loop_ms(const struct bench_run *run); /* how long a loop is to last */
 /* Calls body(arg, n) with growing n until it lasts as long as the run is to, and finishes with that call. n is a
- * multiple of granule. */
+ * multiple of granule. Adds the parameter loop-ms. */
 typedef void bench_body(void *arg, uint64_t n);
 void bench_loop_by(struct bench_run *run, uint64_t granule, bench_body *body, void *arg);
 void bench_loop(struct bench_run *run, bench_body *body, void *arg); /* by BENCH_SECTION_OPS */

@@ -212,32 +212,15 @@ END_TEST
     "\",\"parameters\":{\"bytes\":\"64\"},\"runs\":[" runs "]}"
 #define DOCUMENT(results) "{\"format\":\"slabgc bench 1\",\"parameters\":{\"config\":\"\"},\"results\":[" results "]}"
 
-static const char fixed_document[] =
-    DOCUMENT(RESULT("pair", "glibc", "peer", RUN("8", "1048576") "," RUN("8", "1048576")) "," RESULT(
-        "pair", "jemalloc", "rival",
-        RUN("6", "4194304") "," RUN(
-            "4",
-            "4194304")) "," RESULT("pair", "mimalloc", "rival",
-                                   RUN("7", "2097152") "," RUN(
-                                       "7",
-                                       "2097152")) "," RESULT("pair", "cache", "own",
-                                                              RUN("1.5", "3145728") "," RUN(
-                                                                  "2",
-                                                                  "3145728")) "," RESULT("pair", "other", "own",
-                                                                                         "{\"repetition\":1,"
-                                                                                         "\"skipped\":\"no such "
-                                                                                         "library\"},"
-                                                                                         "{\"repetition\":2,"
-                                                                                         "\"skipped\":\"no such "
-                                                                                         "library\"}") "," RESULT("alon"
-                                                                                                                  "e",
-                                                                                                                  "cach"
-                                                                                                                  "e",
-                                                                                                                  "own",
-                                                                                                                  RUN("3",
-                                                                                                                      "1048"
-                                                                                                                      "57"
-                                                                                                                      "6")));
+#define SKIPPED "{\"repetition\":1,\"skipped\":\"no such library\"}"
+
+#define GLIBC RESULT("pair", "glibc", "peer", RUN("8", "1048576") "," RUN("8", "1048576"))
+#define JEMALLOC RESULT("pair", "jemalloc", "rival", RUN("6", "4194304") "," RUN("4", "4194304"))
+#define MIMALLOC RESULT("pair", "mimalloc", "rival", RUN("7", "2097152") "," RUN("7", "2097152"))
+#define CACHE RESULT("pair", "cache", "own", RUN("1.5", "3145728") "," RUN("2", "3145728"))
+#define OTHER RESULT("pair", "other", "own", SKIPPED "," SKIPPED)
+#define ALONE RESULT("alone", "cache", "own", RUN("3", "1048576"))
+static const char fixed_document[] = DOCUMENT(GLIBC "," JEMALLOC "," MIMALLOC "," CACHE "," OTHER "," ALONE);
 
 /* With the paths of all outputs in the scratch directory. */
 static void report_fixed(void)

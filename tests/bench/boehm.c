@@ -87,6 +87,7 @@ static void run_mark(struct bench_run *run)
 {
     static struct vertex *root;
     const uint32_t n = (uint32_t)run->params.n_objects;
+    bench_parameter_add(run, "objects", "%u", n);
     GC_INIT();
     uint32_t *order = malloc(n * sizeof(*order));
     struct vertex **vertices = GC_MALLOC(n * sizeof(*vertices)); /* keeps them alive while the graph is built */

@@ -43,16 +43,17 @@ void bench_finish(struct bench_run *run, const struct bench_timer *timer, uint64
     run->n_operations = n_operations;
 }
 
-static double loop_target_ns(const struct bench_run *run)
+unsigned bench_loop_ms(const struct bench_run *run)
 {
     const unsigned own_ms = run->workload->loop_ms ? run->workload->loop_ms : DEFAULT_LOOP_MS;
-    return (run->params.loop_ms ? run->params.loop_ms : own_ms) * 1e6;
+    return run->params.loop_ms ? run->params.loop_ms : own_ms;
 }
 
 void bench_loop_by(struct bench_run *run, uint64_t granule, bench_body *body, void *arg)
 {
-    const double target_ns = loop_target_ns(run);
+    const double target_ns = bench_loop_ms(run) * 1e6;
     const uint64_t fixed = run->params.n_operations;
+    bench_parameter_add(run, "loop-ms", "%u", bench_loop_ms(run));
     for (uint64_t n = fixed ? (fixed + granule - 1) / granule * granule : granule;;) {
         struct bench_timer timer = {0};
         bench_timer_start(&timer);

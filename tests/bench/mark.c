@@ -66,6 +66,7 @@ void bench_mark(struct bench_run *run)
 {
     struct bench_heap heap;
     const uint32_t n = (uint32_t)run->params.n_objects;
+    bench_parameter_add(run, "objects", "%u", n);
     if (!bench_heap_open(run, &heap, &vertex_type, SGC_NEED_REFERENCES))
         return;
     uint32_t *order = malloc(n * sizeof(*order));

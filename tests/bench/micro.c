@@ -76,6 +76,7 @@ static void new_drop_section_body(void *arg, uint64_t n)
 static void new_drop(struct bench_run *run, void (*body)(void *arg, uint64_t n))
 {
     struct micro micro;
+    bench_parameter_add(run, "bytes", "%zu", sizeof(struct node));
     const bool bare = run->backend->strategy && strcmp(run->backend->strategy, "none") == 0;
     if (run->backend->kind == BENCH_MALLOC) {
         bench_loop(run, malloc_body, NULL);
@@ -144,6 +145,7 @@ static void weak_get_body(void *arg, uint64_t n)
 static void loop(struct bench_run *run, void (*body)(void *arg, uint64_t n), bool old, uint32_t needs)
 {
     struct micro micro;
+    bench_parameter_add(run, "bytes", "%zu", sizeof(struct node));
     if (!micro_open(run, &micro, &node_type, needs))
         return;
     if (old)
@@ -209,6 +211,7 @@ void bench_store_old_first(struct bench_run *run)
 {
     static struct node *owners[N_OWNERS];
     struct micro micro;
+    bench_parameter_add(run, "objects", "%d", N_OWNERS);
     if (!micro_open(run, &micro, &node_type, SGC_NEED_REFERENCES))
         return;
     for (size_t i = 0; i < N_OWNERS; i++) {
@@ -220,7 +223,7 @@ void bench_store_old_first(struct bench_run *run)
     }
     struct bench_timer timer = {0};
     uint64_t n = 0;
-    for (unsigned round = 0; timer.wall_ns < run->params.loop_ms * UINT64_C(1000000); round++) {
+    for (unsigned round = 0; timer.wall_ns < bench_loop_ms(run) * UINT64_C(1000000); round++) {
         sgc_heap_collect(micro.heap.heap, SGC_COLLECT_FULL);
         bench_timer_start(&timer);
         store_into_each(owners, micro.values[round & 1]);

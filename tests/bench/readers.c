@@ -94,6 +94,8 @@ void bench_readers(struct bench_run *run)
     static struct readers readers;
     struct bench_heap heap;
     readers.locked = run->backend->rwlock;
+    bench_parameter_add(run, "threads", "%d", N_READERS);
+    bench_parameter_add(run, "objects", "%d", N_NODES);
     pthread_rwlock_init(&readers.lock, NULL);
     if (!bench_heap_open(run, &heap, &node_type,
                          SGC_NEED_REFERENCES | (readers.locked ? 0 : SGC_NEED_CONCURRENT_READERS)))

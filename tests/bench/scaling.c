@@ -97,8 +97,7 @@ static double rate(struct scaling *scaling, bench_body *body, uint64_t n, unsign
 /* How many operations take one thread a part of the run's time. */
 static uint64_t calibrate(struct bench_run *run, struct scaling *scaling, bench_body *body)
 {
-    const unsigned loop_ms = run->params.loop_ms ? run->params.loop_ms : run->workload->loop_ms;
-    const double target_ns = loop_ms * 1e6 / 2;
+    const double target_ns = bench_loop_ms(run) * 1e6 / 2;
     for (uint64_t n = 4096;; n *= 2) {
         const double ns = (double)n / rate(scaling, body, n, 1);
         if (ns >= target_ns / 2)
@@ -141,6 +140,7 @@ void bench_scaling(struct bench_run *run)
     scaling->order = bench_random_places(scaling->live, scaling->live, &scaling->order_mask);
     bench_parameter_add(run, "threads", "1,%d", WORKERS);
     bench_parameter_add(run, "rounds", "%d", ROUNDS);
+    bench_parameter_add(run, "loop-ms", "%u", bench_loop_ms(run) / 2);
     if (!bench_objects_open(run, &heap, &scaling->objects, run->workload->size_bytes, NULL))
         return;
     sem_init(&scaling->done, 0, 0);

@@ -46,6 +46,7 @@ static bool play_short_lived(struct bench_run *run, const struct trees_backend *
 void trees_play(struct bench_run *run, const struct trees_backend *backend)
 {
     const int most = (int)run->params.depth;
+    bench_parameter_add(run, "depth", "%d", most);
     struct bench_timer timer = {0};
     bench_timer_start(&timer);
     void *stretch = backend->build(most + 1);
