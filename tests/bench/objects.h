@@ -18,8 +18,8 @@ struct objects {
     struct sgc_cache *cache; /* BENCH_SLABGC */
 };
 
-/* With the backend's kind: NULL after bench_fail. type: for a cache with constructor and destructor, or NULL. heap: of
- * an earlier call, for one more size in the same heap; its first call fills it in. */
+/* Makes objects of one size available; on slabgc by a cache in the run's heap, which the first call opens and later ones,
+ * for further sizes, find in *heap. type: for a cache with constructor and destructor, or NULL. False: the run failed. */
 bool bench_objects_open(struct bench_run *run, struct bench_heap *heap, struct objects *objects, size_t bytes,
                         const struct sgc_type *type);
 /* After the last object is free. */
