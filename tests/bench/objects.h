@@ -18,8 +18,9 @@ struct objects {
     struct sgc_cache *cache; /* BENCH_SLABGC */
 };
 
-/* Makes objects of one size available; on slabgc by a cache in the run's heap, which the first call opens and later ones,
- * for further sizes, find in *heap. type: for a cache with constructor and destructor, or NULL. False: the run failed. */
+/* Makes objects of one size available; on slabgc by a cache in the run's heap, which the first call opens and later
+ * ones, for further sizes, find in *heap. type: for a cache with constructor and destructor, or NULL. False: the run
+ * failed. */
 bool bench_objects_open(struct bench_run *run, struct bench_heap *heap, struct objects *objects, size_t bytes,
                         const struct sgc_type *type);
 /* After the last object is free. */
