@@ -31,6 +31,8 @@ void sgc_cache_mix(struct sgc_cache *cache)
 static void *cache_take(struct sgc_class *class_)
 {
     struct sgc_front *front = sgc_context_.fronts ? sgc_front_of(class_) : &sgc_front_none;
+    if (sgc_unlikely(window_period_is_over(front)) && front != &sgc_front_none)
+        sgc_front_end_period(front);
     void *object = sgc_front_pop(front);
     return object ? object : sgc_front_refill(class_);
 }

@@ -14,6 +14,10 @@
 #include "core/slab/slab.h"
 #include <slabgc/cache.h>
 
+/* Inline allocations of a thread from one look at the clock to the next: adapted to one in a few milliseconds. Short
+ * enough that a look costs a busy thread nothing that shows, and soon comes after one falls idle. */
+#define SGC_FRONT_PERIOD_LEAST 64
+#define SGC_FRONT_PERIOD_MOST 4096
 _Static_assert(SGC_WINDOW_SLOTS < SGC_WINDOW_POPPED, "the number of slots fits below the count of those handed out");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "sgc_front.n is the lowest byte of its window's word");
 #define SGC_MAX_CLASSES 4096 /* per process, all caches together */
@@ -35,11 +39,16 @@ struct sgc_front {
     struct sgc_slab *current; /* owned slab that the window is filled from; has free slots */
     struct sgc_list partial;  /* other owned slabs with free slots */
     uint32_t n_partial;
-    uint8_t idle;                   /* on class->idle_fronts (class lock) */
-    uint8_t torn;                   /* left behind by a fork, not yet put in order (class lock; fork.c) */
-    uint64_t n_taken, n_returned;   /* slots from slabs to the window, and back to slabs: live = sum(taken) - sum(n) -
-                                       sum(returned); single writer, relaxed */
-    uint64_t reserved_until;        /* slabs are kept until so many were handed out (sgc_front_reserve) */
+    uint8_t idle;                 /* on class->idle_fronts (class lock) */
+    uint8_t torn;                 /* left behind by a fork, not yet put in order (class lock; fork.c) */
+    uint64_t n_taken, n_returned; /* slots from slabs to the window, and back to slabs: live = sum(taken) - sum(n) -
+                                     sum(returned); single writer, relaxed */
+    uint64_t reserved_until;      /* slabs are kept until so many were handed out (sgc_front_reserve) */
+    uint32_t period_version;      /* odd while the next two change; single writer, atomic */
+    uint64_t n_popped_before;     /* what the window's count leaves out; single writer, relaxed */
+    uint64_t looked_ns;           /* at the clock, by purge.c */
+    uint64_t period_began_ns;
+    uint32_t period;                /* SGC_FRONT_PERIOD_* */
     uint64_t purge_began_ns;        /* the last pass of purge.c */
     uint32_t n_to_purge;            /* slabs that it has still to look at */
     uint32_t n_slow;                /* refills and flushes, modulo 2^32 */
@@ -83,10 +92,10 @@ struct sgc_cache {
     uint8_t new_state;          /* heap layer: state byte of new objects */
     uint8_t has_references;
     uint8_t variable;
-    uint8_t special;      /* heap layer: a new object needs more than zeroing: ctor, finalizer, debug, immortal */
-    uint32_t new_index;   /* heap layer: classes[0]->index; 0, whose window is always empty, while special; atomic */
-    uint32_t kinds;       /* metadata to commit for its slabs */
-    uint32_t debug;       /* enum sgc_debug */
+    uint8_t special;    /* heap layer: a new object needs more than zeroing: ctor, finalizer, debug, immortal */
+    uint32_t new_index; /* heap layer: classes[0]->index; 0, whose window is always empty, while special; atomic */
+    uint32_t kinds;     /* metadata to commit for its slabs */
+    uint32_t debug;     /* enum sgc_debug */
     const struct sgc_type *type;
     struct sgc_heap *heap; /* opaque here */
     uint16_t zero_bytes;   /* heap layer: of a new object, unless special */
@@ -157,10 +166,22 @@ static inline void *sgc_front_pop(struct sgc_front *front)
         __builtin_unreachable(); /* so that callers test once */
     return slot;
 }
-/* Slots handed out since the front was made. */
+/* Slots handed out since the front was made: by its thread, and by others, who may meet the thread at setting its count
+ * back (window_begin_period). */
 static inline uint64_t sgc_front_n_popped(const struct sgc_front *front)
 {
-    return __atomic_load_n(&front->window.word, __ATOMIC_RELAXED) / SGC_WINDOW_POPPED;
+    return front->n_popped_before + (uint64_t)((int64_t)front->window.word >> 8);
+}
+static inline uint64_t sgc_front_n_popped_shared(const struct sgc_front *front)
+{
+    for (;;) {
+        const uint32_t version = __atomic_load_n(&front->period_version, __ATOMIC_ACQUIRE);
+        const uint64_t before = __atomic_load_n(&front->n_popped_before, __ATOMIC_RELAXED);
+        const int64_t word = (int64_t)__atomic_load_n(&front->window.word, __ATOMIC_RELAXED);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (version % 2 == 0 && __atomic_load_n(&front->period_version, __ATOMIC_RELAXED) == version)
+            return before + (uint64_t)(word >> 8);
+    }
 }
 static inline struct sgc_front *sgc_front_of(const struct sgc_class *class_)
 {

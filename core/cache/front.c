@@ -44,6 +44,8 @@ static struct sgc_front *front_make(struct sgc_class *class_)
     if (!front)
         return NULL;
     front->class_ = class_;
+    front->period = SGC_FRONT_PERIOD_MOST;
+    window_begin_period(front);
     front->window.limit = class_->cache->debug || CACHE_ASAN ? 0 : class_->window_slots;
     front->user = &sgc_context_;
     sgc_list_init(&front->partial);

@@ -41,6 +41,22 @@ static inline void window_grow(struct sgc_front *front, int n)
 {
     __atomic_store_n(&front->window.word, front->window.word + (uint64_t)(int64_t)n, __ATOMIC_RELEASE);
 }
+/* Sets the count of the window back, so that `period` inline allocations go by until one takes the slow path. The
+ * version's release stores pair with the acquire loads in sgc_front_n_popped_shared. */
+static inline void window_begin_period(struct sgc_front *front)
+{
+    const int64_t ahead = ((int64_t)front->window.word >> 8) + front->period;
+    __atomic_store_n(&front->period_version, front->period_version + 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    __atomic_store_n(&front->n_popped_before, front->n_popped_before + (uint64_t)ahead, __ATOMIC_RELAXED);
+    __atomic_store_n(&front->window.word, front->window.word - (uint64_t)ahead * SGC_WINDOW_POPPED, __ATOMIC_RELAXED);
+    __atomic_store_n(&front->period_version, front->period_version + 1, __ATOMIC_RELEASE);
+}
+/* That many have gone by. */
+static inline bool window_period_is_over(const struct sgc_front *front)
+{
+    return (int64_t)front->window.word >= 0;
+}
 /* A slot into the window, which has room. Others read windows of bare caches while this goes on: entry before count. */
 static inline void window_push(struct sgc_front *front, void *object)
 {
@@ -132,6 +148,8 @@ void sgc_window_check(const struct sgc_class *class_, const void *object);
 _Noreturn void sgc_panic_double_free(const struct sgc_slab *slab, unsigned word, uint64_t mask);
 
 /* ---- purge.c: free pages of partial slabs back to the OS ---- */
+/* A period of inline allocations is over: begins the next and purges some. */
+void sgc_front_end_period(struct sgc_front *front);
 /* Now and then, by the front's thread on a slow path. */
 void sgc_front_purge_some(struct sgc_front *front);
 /* All of it now; front: the calling thread's or NULL. Class lock not held. Returns the bytes. */

@@ -2,23 +2,26 @@
  * A non-moving allocator cannot empty slabs by force: after random frees most keep a live slot. Their free pages can
  *   still go, which is all that any allocator can give back whose objects stay where they are. Slabs that empty wholly
  *   are core/slab's business (core/slab/purge.c), which is reminded here too, as frees of whole runs may have ceased.
- * Called by front.c now and then, on its slow paths, and by sgc_cache_shrink. A thread that neither fills nor empties
- *   its window purges nothing.
- * Policy: a pass over the front's slabs at most once per PASS_NS, a few slabs a call. A slab that was touched since the
- *   last pass looked at it is spared: so memory goes that was free for one to two PASS_NS. `discarded` remembers the
- *   pages that are gone already; taking a slot of one clears its bit.
- * Invariant: a page is discarded only while every slot that overlaps it is in FREE, which no one but the owner changes
- *   from set to clear, and the owner is here. Slabs with constructed or poisoned slots are left alone: what is in their
- *   free slots matters.
- * Lock: none for the front's own slabs; the class's for slabs of nobody and of idle fronts. */
+ * Called by front.c now and then on its slow paths, by alloc.c after so many inline allocations, and by
+ *   sgc_cache_shrink. A thread that does nothing purges nothing.
+ * Policy: a pass over the front's slabs at most once per PASS_NS, which goes on from call to call for a bounded share
+ * of the thread's time. A slab that was touched since the last pass looked at it is spared: so memory goes that was
+ * free for one to two PASS_NS. `discarded` remembers the pages that are gone already; taking a slot of one clears its
+ * bit. Invariant: a page is discarded only while every slot that overlaps it is in FREE, which no one but the owner
+ * changes from set to clear, and the owner is here. Slabs with constructed or poisoned slots are left alone: what is in
+ * their free slots matters. Lock: none for the front's own slabs; the class's for slabs of nobody and of idle fronts.
+ */
 #include "core/cache/internal.h"
 #include "core/os/clock.h"
 #include "core/os/pages.h"
 
-#define PASS_NS UINT64_C(1000000000) /* as the decay of whole slabs */
-#define DECAY_LOOK_NS (PASS_NS / 4)
-#define SLABS_PER_CALL 16
-#define CALLS_PER_CALL 32 /* to the OS: bounds the pause to some ten microseconds */
+#define PASS_NS UINT64_C(500000000) /* free pages go after one to two of it; whole slabs decay in a second */
+#define DECAY_LOOK_NS UINT64_C(250000000)
+#define PERIOD_NS UINT64_C(4000000)
+#define SLABS_PER_LOOK 16 /* from one look at the clock to the next */
+#define CALLS_PER_LOOK 32 /* to the OS: some ten microseconds */
+#define TIME_SHARE 8      /* a thread purges for at most an eighth of its time */
+#define TIME_MOST_NS UINT64_C(4000000)
 
 struct purge {
     unsigned n_slabs, n_calls; /* left */
@@ -102,7 +105,7 @@ static unsigned list_count(const struct sgc_list *list, unsigned most)
 static void unowned_purge(struct purge *purge, struct sgc_class *class_)
 {
     sgc_class_lock(class_);
-    list_purge(purge, &class_->partial, list_count(&class_->partial, SLABS_PER_CALL));
+    list_purge(purge, &class_->partial, list_count(&class_->partial, SLABS_PER_LOOK));
     if (!sgc_list_empty(&class_->idle_fronts)) {
         struct sgc_front *idle = SGC_LIST_ENTRY(class_->idle_fronts.next, struct sgc_front, link);
         if (list_purge(purge, &idle->partial, idle->n_partial) == idle->n_partial) {
@@ -122,11 +125,20 @@ static void arena_decay(uint64_t now_ns)
         sgc_region_decay();
 }
 
+/* The time that this call may take: a share of what went by since the last. */
+static uint64_t time_allowed(uint64_t elapsed_ns)
+{
+    const uint64_t share_ns = elapsed_ns / TIME_SHARE;
+    return share_ns < TIME_MOST_NS ? share_ns : TIME_MOST_NS;
+}
+
 void sgc_front_purge_some(struct sgc_front *front)
 {
     if (front->reserved_until > sgc_front_n_popped(front))
         return; /* what is reserved must not have to be asked for again */
     const uint64_t now_ns = sgc_os_now_ns();
+    const uint64_t until_ns = now_ns + time_allowed(now_ns - front->looked_ns);
+    front->looked_ns = now_ns;
     arena_decay(now_ns);
     if (!class_may_purge(front->class_))
         return;
@@ -136,12 +148,28 @@ void sgc_front_purge_some(struct sgc_front *front)
         front->purge_began_ns = now_ns;
         front->n_to_purge = front->n_partial + 1; /* one more for the slabs of nobody */
     }
-    struct purge purge = {.n_slabs = SLABS_PER_CALL, .n_calls = CALLS_PER_CALL};
-    front->n_to_purge -= list_purge(&purge, &front->partial, front->n_to_purge - 1);
-    if (purge.n_slabs && purge.n_calls) { /* the own ones are through, or fewer than they were */
-        unowned_purge(&purge, front->class_);
-        front->n_to_purge = 0;
+    do {
+        struct purge purge = {.n_slabs = SLABS_PER_LOOK, .n_calls = CALLS_PER_LOOK};
+        front->n_to_purge -= list_purge(&purge, &front->partial, front->n_to_purge - 1);
+        if (purge.n_slabs && purge.n_calls) { /* the own ones are through, or fewer than they were */
+            unowned_purge(&purge, front->class_);
+            front->n_to_purge = 0;
+        }
+    } while (front->n_to_purge && sgc_os_now_ns() < until_ns);
+}
+
+void sgc_front_end_period(struct sgc_front *front)
+{
+    const uint64_t now_ns = sgc_os_now_ns(), elapsed_ns = now_ns - front->period_began_ns;
+    front->period_began_ns = now_ns;
+    if (elapsed_ns < PERIOD_NS / 2 && front->period < SGC_FRONT_PERIOD_MOST)
+        front->period *= 2;
+    if (elapsed_ns > PERIOD_NS * 2) {
+        const uint64_t wanted = front->period * PERIOD_NS / elapsed_ns;
+        front->period = wanted > SGC_FRONT_PERIOD_LEAST ? (uint32_t)wanted : SGC_FRONT_PERIOD_LEAST;
     }
+    window_begin_period(front);
+    sgc_front_purge_some(front);
 }
 
 size_t sgc_class_purge(struct sgc_class *class_, struct sgc_front *front)

@@ -25,7 +25,7 @@ static void fold_fronts(struct class_fold *fold, const struct sgc_list *fronts)
         fold->n_out +=
             __atomic_load_n(&front->n_taken, __ATOMIC_RELAXED) - __atomic_load_n(&front->n_returned, __ATOMIC_RELAXED);
         fold->n_windows += word % SGC_WINDOW_POPPED;
-        fold->n_allocated += word / SGC_WINDOW_POPPED;
+        fold->n_allocated += sgc_front_n_popped_shared(front);
     }
 }
 

@@ -43,7 +43,7 @@ static inline __attribute__((warn_unused_result)) void *sgc_cache_alloc(struct s
     if (__builtin_expect(fronts != NULL, 1)) {
         struct sgc_window *window = sgc_cache_window_(cache, fronts);
         const uint64_t word = window->word;
-        if (__builtin_expect((uint8_t)word != 0, 1)) {
+        if (__builtin_expect((uint8_t)word != 0, 1) && __builtin_expect((int64_t)word < 0, 1)) {
             void *object = window->slots[(uint8_t)word - 1];
             __atomic_store_n(&window->word, word + SGC_WINDOW_POPPED - 1, __ATOMIC_RELAXED);
             if (!object)

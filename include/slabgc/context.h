@@ -37,12 +37,13 @@ enum {
 };
 
 #define SGC_WINDOW_SLOTS 64
-#define SGC_WINDOW_POPPED 256u /* sgc_window.word: the count of slots handed out goes in these steps */
+#define SGC_WINDOW_POPPED 256u /* sgc_window.word: the count goes in these steps */
 
 /* A thread's free slots of one class, a stack: what was freed last is handed out first. Written by its thread alone; the word is one
  * store, so that others (statistics, a stop, a forked child) always find a whole window. */
 struct sgc_window {
-    uint64_t word;  /* slots handed out since creation << 8 | slots in the window */
+    uint64_t word;  /* a count of slots handed out << 8 | slots in the window. The count begins below 0; when it reaches 0, the next
+                       allocation takes the slow path, which does what falls due by the clock and sets it back */
     uint32_t limit; /* a free puts its slot here below this number; 0: never */
     uint32_t reserved;
     void *slots[SGC_WINDOW_SLOTS];
