@@ -300,7 +300,7 @@ struct sgc_slab *sgc_depot_acquire(struct sgc_front *front, bool may_grow)
 
 /* ---- shrinking ---- */
 
-static void idle_give_up_locked(struct sgc_front *front, struct slab_surplus *surplus)
+void sgc_depot_give_up_locked(struct sgc_front *front, struct slab_surplus *surplus)
 {
     SGC_LIST_FOR_EACH_SAFE (at, &front->partial) {
         struct sgc_slab *slab = SGC_LIST_ENTRY(at, struct sgc_slab, partial);
@@ -321,7 +321,7 @@ size_t sgc_depot_shrink(struct sgc_class *class_)
     SGC_LIST_FOR_EACH (at, &class_->idle_fronts) {
         struct sgc_front *front = SGC_LIST_ENTRY(at, struct sgc_front, link);
         sgc_remote_drain(class_, front, &surplus);
-        idle_give_up_locked(front, &surplus);
+        sgc_depot_give_up_locked(front, &surplus);
     }
     SGC_LIST_FOR_EACH (at, &class_->fronts) {
         struct sgc_front *front = SGC_LIST_ENTRY(at, struct sgc_front, link);

@@ -82,6 +82,7 @@ struct sgc_front *sgc_front_get(struct sgc_class *class_)
 void sgc_front_idle(struct sgc_front *front)
 {
     struct sgc_class *class_ = front->class_;
+    struct slab_surplus surplus = {NULL};
     sgc_front_flush(front, front->n);
     sgc_front_drain(front);
     front->reserved_until = 0;
@@ -91,11 +92,13 @@ void sgc_front_idle(struct sgc_front *front)
         front->current = NULL;
     }
     sgc_class_lock(class_);
+    sgc_depot_give_up_locked(front, &surplus);
     sgc_list_remove(&front->link);
     sgc_list_push_front(&class_->idle_fronts, &front->link);
     front->idle = 1;
     front->user = NULL;
     sgc_class_unlock(class_);
+    sgc_depot_release(&surplus);
 }
 
 /* ---- from slabs to the window ---- */

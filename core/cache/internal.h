@@ -171,6 +171,8 @@ void sgc_depot_retire(struct sgc_front *front, struct sgc_slab *slab);
 /* A slab with all slots free, on no list: into the depot or to the surplus, which release destroys without the lock. */
 void sgc_depot_put_locked(struct sgc_slab *slab, struct slab_surplus *surplus);
 void sgc_depot_release(struct slab_surplus *surplus);
+/* The front's slabs without live slots leave it. Class lock held. */
+void sgc_depot_give_up_locked(struct sgc_front *front, struct slab_surplus *surplus);
 /* Empties the depot, idle fronts and shared slabs of what has no live slot; slabs released. */
 size_t sgc_depot_shrink(struct sgc_class *class_);
 /* A run for a class, in the budget of its heap; at need from what other classes keep in stock. NULL with errno ENOMEM.

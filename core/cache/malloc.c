@@ -37,6 +37,8 @@ void *sgc_malloc_take(unsigned number)
     struct sgc_front *front = sgc_malloc_front(number, class_);
     if (sgc_unlikely(!front))
         return sgc_malloc_borrow(class_);
+    if (window_period_is_over(front))
+        sgc_front_end_period(front);
     if (front->n == 0 && sgc_unlikely(!front_fill(front, number))) {
         errno = ENOMEM;
         return NULL;
@@ -65,9 +67,13 @@ static SGC_NOINLINE void *malloc_slow(size_t bytes)
 void *sgc_malloc(size_t bytes)
 {
     if (sgc_likely(bytes <= SGC_MALLOC_SMALL_MAX)) {
-        void *object = sgc_front_pop(sgc_malloc_thread_.places[sgc_malloc_number_of(bytes)].front);
-        if (sgc_likely(object != NULL))
+        struct sgc_window *window = &sgc_malloc_thread_.places[sgc_malloc_number_of(bytes)].front->window;
+        const uint64_t word = window->word;
+        if (sgc_likely((uint8_t)word != 0) && sgc_likely((int64_t)word < 0)) { /* as in sgc_cache_alloc */
+            void *object = window->slots[(uint8_t)word - 1];
+            __atomic_store_n(&window->word, word + SGC_WINDOW_POPPED - 1, __ATOMIC_RELAXED);
             return object;
+        }
     }
     return malloc_slow(bytes);
 }
