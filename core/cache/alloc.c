@@ -1,4 +1,4 @@
-/* alloc.c - the bare object cache: what the inline paths of slabgc/cache.h leave over, and the bulk forms.
+/* alloc.c - the bare object cache: what the inline paths of slabgc/cache.h leave over.
  * Called by programs. The inline paths touch the thread's window and the cache's first word; whatever is special
  *   (empty or full window, unattached thread, managed heap, size classes, debug checks, large objects) fails one of
  *   their tests and comes here.
@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <slabgc/section.h>
 
-static SGC_COLD _Noreturn void cache_panic_managed(const struct sgc_cache *cache, const char *call, const char *use)
+SGC_COLD _Noreturn void sgc_cache_panic_managed(const struct sgc_cache *cache, const char *call, const char *use)
 {
     sgc_panic("%s: cache %s belongs to a managed heap; use %s", call, cache->name, use);
 }
@@ -28,7 +28,7 @@ void sgc_cache_mix(struct sgc_cache *cache)
     sgc_cache_head_update(cache);
 }
 
-static void *cache_take(struct sgc_class *class_)
+void *sgc_cache_take(struct sgc_class *class_)
 {
     struct sgc_front *front = sgc_context_.fronts ? sgc_front_of(class_) : &sgc_front_none;
     if (sgc_unlikely(window_period_is_over(front)) && front != &sgc_front_none)
@@ -37,8 +37,7 @@ static void *cache_take(struct sgc_class *class_)
     return object ? object : sgc_front_refill(class_);
 }
 
-/* Begins a slow path: the thread attached, stops kept away. False: no memory to attach it; errno is set. */
-static bool cache_enter(bool *outermost)
+bool sgc_cache_enter(bool *outermost)
 {
     if (!sgc_context_.fronts && sgc_thread_attach() < 0) {
         errno = ENOMEM;
@@ -48,7 +47,7 @@ static bool cache_enter(bool *outermost)
     return true;
 }
 
-static void cache_leave(bool outermost)
+void sgc_cache_leave(bool outermost)
 {
     if (outermost)
         sgc_call_end(&sgc_context_);
@@ -60,7 +59,7 @@ static void *cache_alloc_entered(struct sgc_cache *cache, size_t n, const void *
     struct sgc_class *class_ = sgc_class_for(cache, n, &bytes);
     if (sgc_unlikely(!class_ && bytes == 0))
         return NULL; /* errno is set */
-    void *object = class_ ? cache_take(class_) : sgc_large_alloc(cache, bytes);
+    void *object = class_ ? sgc_cache_take(class_) : sgc_large_alloc(cache, bytes);
     if (object && cache->debug)
         sgc_debug_on_alloc(cache, object, class_ ? class_->object_bytes : bytes, site);
     return object;
@@ -70,11 +69,11 @@ static void *cache_alloc_site(struct sgc_cache *cache, size_t n, const void *sit
 {
     bool outermost;
     if (sgc_unlikely(!cache->managed_manual))
-        cache_panic_managed(cache, "sgc_cache_alloc", "sgc_new");
-    if (!cache_enter(&outermost))
+        sgc_cache_panic_managed(cache, "sgc_cache_alloc", "sgc_new");
+    if (!sgc_cache_enter(&outermost))
         return NULL;
     void *object = cache_alloc_entered(cache, n, site);
-    cache_leave(outermost);
+    sgc_cache_leave(outermost);
     return object;
 }
 
@@ -88,19 +87,17 @@ void *sgc_cache_alloc_n(struct sgc_cache *cache, size_t n)
     return cache_alloc_site(cache, n, __builtin_return_address(0));
 }
 
-/* Everything that free must be sure of: a live object of this cache. */
-static struct sgc_slab *cache_check_free(struct sgc_cache *cache, void *object, const char *call)
+struct sgc_slab *sgc_cache_check_free(struct sgc_cache *cache, void *object, const char *call)
 {
     if (sgc_unlikely(!cache->managed_manual))
-        cache_panic_managed(cache, call, "sgc_drop");
+        sgc_cache_panic_managed(cache, call, "sgc_drop");
     struct sgc_slab *slab = sgc_slot_locate(object, call);
     if (sgc_unlikely(slab->class_->cache != cache))
         sgc_panic("%s: object %p belongs to cache %s, not to %s", call, object, slab->class_->cache->name, cache->name);
     return slab;
 }
 
-/* The cache has had managed objects: this one may carry a count and weak references. */
-static void cache_end_managed(struct sgc_cache *cache, void *object)
+void sgc_cache_finish_managed(struct sgc_cache *cache, void *object)
 {
     if (__atomic_load_n(&cache->mixed, __ATOMIC_RELAXED))
         sgc_cache_end_managed(object);
@@ -111,74 +108,12 @@ void sgc_cache_free_slow_(struct sgc_cache *cache, void *object)
     bool outermost;
     if (!object)
         return;
-    cache_check_free(cache, object, "sgc_cache_free");
-    if (!cache_enter(&outermost))
+    sgc_cache_check_free(cache, object, "sgc_cache_free");
+    if (!sgc_cache_enter(&outermost))
         sgc_panic("sgc_cache_free: no memory to attach this thread; call sgc_thread_attach first to be told instead");
-    cache_end_managed(cache, object);
+    sgc_cache_finish_managed(cache, object);
     if (cache->debug)
         sgc_debug_on_free(cache, object, __builtin_return_address(0));
     sgc_slot_free(object);
-    cache_leave(outermost);
-}
-
-/* ---- all or none ---- */
-
-static size_t bulk_undo(struct sgc_cache *cache, void **objects, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (cache->debug)
-            sgc_debug_on_free(cache, objects[i], NULL);
-        sgc_slot_free(objects[i]);
-    }
-    errno = ENOMEM;
-    return 0;
-}
-
-static size_t bulk_alloc(struct sgc_cache *cache, void **out, size_t n, const void *site)
-{
-    struct sgc_class *class_ = cache->classes[0];
-    if (class_->slot_bytes && sgc_front_reserve(class_, n) < 0) {
-        errno = ENOMEM;
-        return 0;
-    }
-    for (size_t i = 0; i < n; i++) {
-        out[i] = cache_take(class_);
-        if (sgc_unlikely(!out[i]))
-            return bulk_undo(cache, out, i);
-        if (cache->debug)
-            sgc_debug_on_alloc(cache, out[i], class_->object_bytes, site);
-    }
-    return n;
-}
-
-size_t sgc_cache_alloc_bulk(struct sgc_cache *cache, void **out, size_t n)
-{
-    bool outermost;
-    if (sgc_unlikely(!cache->managed_manual))
-        cache_panic_managed(cache, "sgc_cache_alloc_bulk", "sgc_new");
-    if (!cache_enter(&outermost))
-        return 0;
-    const size_t n_made = bulk_alloc(cache, out, n, __builtin_return_address(0));
-    cache_leave(outermost);
-    return n_made;
-}
-
-void sgc_cache_free_bulk(struct sgc_cache *cache, void *const *objects, size_t n)
-{
-    bool outermost;
-    for (size_t i = 0; i < n; i++)
-        if (objects[i])
-            cache_check_free(cache, objects[i], "sgc_cache_free_bulk");
-    if (!cache_enter(&outermost))
-        sgc_panic(
-            "sgc_cache_free_bulk: no memory to attach this thread; call sgc_thread_attach first to be told instead");
-    for (size_t i = 0; i < n; i++) {
-        if (!objects[i])
-            continue;
-        cache_end_managed(cache, objects[i]);
-        if (cache->debug)
-            sgc_debug_on_free(cache, objects[i], __builtin_return_address(0));
-        sgc_slot_free(objects[i]);
-    }
-    cache_leave(outermost);
+    sgc_cache_leave(outermost);
 }

@@ -125,6 +125,19 @@ size_t sgc_cache_redzone_bytes(const struct sgc_cache *cache);
 void sgc_fronts_forget_locked(struct sgc_class *class_);
 void sgc_fronts_after_fork_locked(void);
 
+/* ---- alloc.c: what the calls of the bare cache share ---- */
+_Noreturn void sgc_cache_panic_managed(const struct sgc_cache *cache, const char *call, const char *use);
+/* Begins a slow path: the thread attached, stops kept away. False: no memory to attach it; errno is set. */
+bool sgc_cache_enter(bool *outermost);
+void sgc_cache_leave(bool outermost);
+/* A slot of the calling thread's window, refilled at need. NULL with errno ENOMEM. */
+void *sgc_cache_take(struct sgc_class *class_);
+/* Everything that a free must be sure of: the object begins a slot of this cache. Panics else; `call` names the call.
+ */
+struct sgc_slab *sgc_cache_check_free(struct sgc_cache *cache, void *object, const char *call);
+/* Where the cache has had managed objects, this one may carry a count and weak references. */
+void sgc_cache_finish_managed(struct sgc_cache *cache, void *object);
+
 /* ---- front.c ---- */
 /* The calling thread's front, made or adopted at need. NULL: the OS refuses memory. */
 struct sgc_front *sgc_front_get(struct sgc_class *class_);

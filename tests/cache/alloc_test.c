@@ -1,4 +1,4 @@
-/* alloc_test.c - the bare object cache: single objects, bulk, constructed state, limits, misuse, faults. */
+/* alloc_test.c - the bare object cache: single objects, constructed state, limits, misuse, faults. */
 #include "core/cache/internal.h"
 #include "core/os/fault.h"
 #include "tests/cache/attach.h"
@@ -378,50 +378,6 @@ START_TEST(shrink_gives_memory_back_to_the_os)
 }
 END_TEST
 
-/* ---- bulk ---- */
-
-START_TEST(bulk_allocates_all_or_none)
-{
-    enum { N = 5000 };
-    static void *objects[N];
-    struct sgc_budget budget = {.hard_bytes = 2 * SGC_SLAB_BYTES};
-    struct sgc_cache *cache = attach_cache(&item_type, 0, &budget);
-    const size_t most = 2 * (SGC_SLAB_BYTES / 48);
-    ck_assert_uint_eq(sgc_cache_alloc_bulk(cache, objects, 0), 0);
-    ck_assert_uint_eq(sgc_cache_alloc_bulk(cache, objects, 1), 1);
-    errno = 0;
-    ck_assert_uint_eq(sgc_cache_alloc_bulk(cache, objects + 1, most), 0);
-    ck_assert_int_eq(errno, ENOMEM);
-    ck_assert_uint_eq(n_live(cache), 1);
-    attach_verify(cache);
-    ck_assert_uint_eq(sgc_cache_alloc_bulk(cache, objects + 1, most - 1), most - 1);
-    for (size_t i = 0; i < most; i++)
-        memset(objects[i], (int)i, sizeof(struct item));
-    for (size_t i = 0; i < most; i++)
-        ck_assert(is_filled(objects[i], sizeof(struct item), (uint8_t)i));
-    objects[most] = NULL; /* ignored */
-    sgc_cache_free_bulk(cache, objects, most + 1);
-    ck_assert_uint_eq(n_live(cache), 0);
-    attach_verify(cache);
-    sgc_cache_unmake(cache);
-}
-END_TEST
-
-START_TEST(bulk_of_large_objects_is_all_or_none)
-{
-    void *objects[4];
-    const struct sgc_type type = {.name = "large", .size_bytes = 100000};
-    struct sgc_budget budget = {.hard_bytes = 3 * 2 * SGC_SLAB_BYTES};
-    struct sgc_cache *cache = attach_cache(&type, 0, &budget);
-    ck_assert_uint_eq(sgc_cache_alloc_bulk(cache, objects, 4), 0);
-    ck_assert_uint_eq(n_live(cache), 0);
-    ck_assert_uint_eq(sgc_cache_alloc_bulk(cache, objects, 3), 3);
-    sgc_cache_free_bulk(cache, objects, 3);
-    ck_assert_uint_eq(n_live(cache), 0);
-    sgc_cache_unmake(cache);
-}
-END_TEST
-
 /* ---- misuse ---- */
 
 static struct sgc_cache *misused;
@@ -681,8 +637,6 @@ int main(void)
     tcase_add_test(tcase, what_other_caches_of_the_heap_keep_in_stock_serves_one_at_the_limit);
     tcase_add_test(tcase, the_soft_limit_holds_while_the_context_says_so);
     tcase_add_test(tcase, shrink_gives_memory_back_to_the_os);
-    tcase_add_test(tcase, bulk_allocates_all_or_none);
-    tcase_add_test(tcase, bulk_of_large_objects_is_all_or_none);
     suite_add_tcase(suite, tcase);
     TCase *misuse = tcase_create("misuse");
     tcase_add_test(misuse, a_pointer_from_elsewhere_panics);
