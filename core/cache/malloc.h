@@ -14,6 +14,8 @@
 /* ---- malloc_class.c */
 /* Class number by size: [(bytes + 15) / 16]. */
 extern const uint8_t sgc_malloc_number[SGC_MALLOC_SMALL_MAX / SGC_GRANULE_BYTES + 1];
+/* Slot bytes by class number. */
+extern const uint16_t sgc_malloc_class_bytes[SGC_MALLOC_N_CLASSES + 1];
 /* Class number by slab number: right for every slab with live slots of this front; of others 0, or what it was last.
  * A free looks here and not at the slab's descriptor: 64 slabs to a cache line. Atomic, relaxed: written before a slot is
  * handed out, and handing it on orders it for others. */
@@ -23,7 +25,6 @@ extern struct sgc_class *sgc_malloc_classes_[SGC_MALLOC_LARGE + 1]; /* by number
 extern struct sgc_budget sgc_malloc_budget;
 /* The class of that number, made on first use. NULL with errno ENOMEM. */
 struct sgc_class *sgc_malloc_class(unsigned number);
-uint32_t sgc_malloc_class_bytes(unsigned number);
 
 static inline struct sgc_class *sgc_malloc_class_made(unsigned number) /* NULL: not used yet */
 {

@@ -27,6 +27,7 @@
 
 #define FLAGS (SGC_TYPE_LEAF | SGC_TYPE_MANUAL)
 #define TYPE(n, below, bytes) [n] = {.name = "malloc-" #bytes, .size_bytes = (bytes), .flags = FLAGS},
+#define BYTES(n, below, bytes) [n] = (bytes),
 #define NUMBER(n, below, bytes) [(below) / 16 + 1 ...(bytes) / 16] = (n),
 
 static const struct sgc_type types[SGC_MALLOC_LARGE + 1] = {
@@ -35,6 +36,7 @@ static const struct sgc_type types[SGC_MALLOC_LARGE + 1] = {
                                        .tail_element_bytes = 1,
                                        .flags = FLAGS},
 };
+const uint16_t sgc_malloc_class_bytes[SGC_MALLOC_N_CLASSES + 1] = {CLASSES(BYTES)};
 const uint8_t sgc_malloc_number[SGC_MALLOC_SMALL_MAX / SGC_GRANULE_BYTES + 1] = {CLASSES(NUMBER)};
 
 struct sgc_budget sgc_malloc_budget;
@@ -61,11 +63,6 @@ struct sgc_class *sgc_malloc_class(unsigned number)
 {
     struct sgc_class *class_ = sgc_malloc_class_made(number);
     return sgc_likely(class_ != NULL) ? class_ : class_make(number);
-}
-
-uint32_t sgc_malloc_class_bytes(unsigned number)
-{
-    return types[number].size_bytes;
 }
 
 int sgc_malloc_for_each(int (*visit)(void *arg, struct sgc_cache *cache), void *arg)

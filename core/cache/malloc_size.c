@@ -111,10 +111,10 @@ static void *alloc_aligned(size_t alignment_bytes, size_t bytes)
     if (bytes <= SGC_MALLOC_SMALL_MAX && alignment_bytes <= SGC_MALLOC_SMALL_MAX) {
         const size_t least = sgc_round_up(bytes ? bytes : 1, alignment_bytes);
         unsigned number = least <= SGC_MALLOC_SMALL_MAX ? sgc_malloc_number_of(least) : SGC_MALLOC_LARGE;
-        while (number < SGC_MALLOC_LARGE && sgc_malloc_class_bytes(number) % alignment_bytes)
+        while (number < SGC_MALLOC_LARGE && sgc_malloc_class_bytes[number] % alignment_bytes)
             number++;
         if (number < SGC_MALLOC_LARGE)
-            return sgc_malloc(sgc_malloc_class_bytes(number));
+            return sgc_malloc(sgc_malloc_class_bytes[number]);
     }
     return sgc_malloc_large(bytes, alignment_bytes, 0, &reads_zero);
 }
@@ -153,6 +153,6 @@ size_t sgc_malloc_usable_size(const void *object)
 {
     const unsigned number = object ? slot_number(object) : 0;
     if (sgc_likely(number != 0))
-        return sgc_malloc_class_bytes(number);
+        return sgc_malloc_class_bytes[number];
     return object ? usable_bytes(sgc_malloc_check(object, "sgc_malloc_usable_size")) : 0;
 }

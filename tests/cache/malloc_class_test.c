@@ -13,8 +13,8 @@ START_TEST(each_size_has_the_smallest_class_that_holds_it)
     for (size_t bytes = 0; bytes <= SGC_MALLOC_SMALL_MAX; bytes++) {
         const unsigned number = sgc_malloc_number_of(bytes);
         ck_assert(number >= 1 && number <= SGC_MALLOC_N_CLASSES);
-        ck_assert_uint_ge(sgc_malloc_class_bytes(number), bytes);
-        ck_assert(number == 1 || sgc_malloc_class_bytes(number - 1) < bytes);
+        ck_assert_uint_ge(sgc_malloc_class_bytes[number], bytes);
+        ck_assert(number == 1 || sgc_malloc_class_bytes[number - 1] < bytes);
     }
 }
 END_TEST
@@ -22,7 +22,7 @@ END_TEST
 START_TEST(little_of_a_slot_or_slab_is_lost)
 {
     for (unsigned n = 1; n <= SGC_MALLOC_N_CLASSES; n++) {
-        const uint32_t bytes = sgc_malloc_class_bytes(n), below = n > 1 ? sgc_malloc_class_bytes(n - 1) : 0;
+        const uint32_t bytes = sgc_malloc_class_bytes[n], below = n > 1 ? sgc_malloc_class_bytes[n - 1] : 0;
         ck_assert_uint_eq(bytes % SGC_GRANULE_BYTES, 0);
         ck_assert(bytes - below == 16 || (bytes - below) * 4 <= bytes || bytes > 4096);
         ck_assert_uint_lt(SGC_SLAB_BYTES % bytes * 16, SGC_SLAB_BYTES); /* less than a sixteenth of a slab */
@@ -41,7 +41,7 @@ START_TEST(each_class_is_a_cache_named_by_its_size)
         void *object = sgc_malloc(expected[i].bytes);
         const struct sgc_class *class_ = sgc_slab_of(object)->class_;
         ck_assert_str_eq(sgc_cache_name(class_->cache), expected[i].name);
-        ck_assert_uint_eq(class_->slot_bytes, sgc_malloc_class_bytes(sgc_malloc_number_of(expected[i].bytes)));
+        ck_assert_uint_eq(class_->slot_bytes, sgc_malloc_class_bytes[sgc_malloc_number_of(expected[i].bytes)]);
         sgc_free(object);
     }
     void *large = sgc_malloc(SGC_MALLOC_SMALL_MAX + 1);

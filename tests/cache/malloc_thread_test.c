@@ -48,7 +48,7 @@ END_TEST
 static void *use_each_class(void *unused)
 {
     for (unsigned n = 1; n <= SGC_MALLOC_N_CLASSES; n++)
-        sgc_free(sgc_malloc(sgc_malloc_class_bytes(n)));
+        sgc_free(sgc_malloc(sgc_malloc_class_bytes[n]));
     return unused;
 }
 
