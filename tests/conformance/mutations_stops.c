@@ -13,12 +13,14 @@ struct bare {
     uint64_t value;
 };
 static const struct sgc_type bare_type = SGC_TYPE(struct bare, .flags = SGC_TYPE_MANUAL);
+/* Its objects come from the window at the first try, and with one entry; kit_node's type has a ctor. */
+static const struct sgc_type plain_type = {.name = "plain", .size_bytes = 16, .flags = SGC_TYPE_LEAF};
 
 struct visit {
     struct kit *kit;
     struct steps *steps;
     struct kit_node *node, *value;
-    struct sgc_cache *bare; /* of bare_type */
+    struct sgc_cache *bare, *plain; /* of bare_type and plain_type */
     /* Goes in and does something; at the end of it no stop may be there that began before. */
     void (*go)(struct visit *visit);
     const char *point; /* on the way in; NULL: the visitor does not stand still there */
@@ -78,9 +80,10 @@ static void go_exchange(struct visit *visit)
 
 static void go_allocate(struct visit *visit)
 {
-    struct kit_node *node = kit_node(visit->kit, 2);
+    void *object = sgc_new(visit->plain);
     check_not_stopped();
-    sgc_drop(node);
+    KIT_CHECK(object != NULL);
+    sgc_drop(object);
 }
 
 static void go_allocate_bulk(struct visit *visit)
@@ -100,7 +103,7 @@ static void *visitor_main(void *arg)
     step(visit->steps, "visitor: attaches");
     KIT_CHECK(sgc_thread_attach() == 0);
     sgc_cache_free(visit->bare, sgc_cache_alloc(visit->bare)); /* windows are made: no slow path on the way in */
-    sgc_drop(kit_node(visit->kit, 2));
+    sgc_drop(sgc_new(visit->plain));
     step(visit->steps, "visitor: goes in");
     if (visit->point)
         mutation_step_at(visit->steps, visit->point, "visitor: goes on");
@@ -137,6 +140,7 @@ static void meet(struct kit *kit, struct visit visit, void *(*collector)(void *a
     visit.node = kit_node(kit, 1);
     visit.value = kit_node(kit, 3);
     visit.bare = kit_cache(kit, &bare_type);
+    visit.plain = kit_cache(kit, &plain_type);
     atomic_store(&stopped, false);
     mutation_observer = watch_stops;
     pthread_t threads[] = {kit_start(visitor_main, &visit), kit_start(collector, &visit)};
@@ -150,6 +154,7 @@ static void meet(struct kit *kit, struct visit visit, void *(*collector)(void *a
     sgc_drop(visit.value);
     struct sgc_error error;
     KIT_CHECK(sgc_cache_destroy(visit.bare, &error) == 0);
+    KIT_CHECK(sgc_cache_destroy(visit.plain, &error) == 0);
 }
 
 /* ---- a stop is there, or about to be: entering waits for its end */
