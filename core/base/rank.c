@@ -10,14 +10,16 @@
 
 #include <errno.h>
 
-/* ThreadSanitizer does not learn from pthread_mutex_init that a locked mutex is free again. The child's thread is the one that took it, so there it may unlock. */
+/* ThreadSanitizer does not learn from pthread_mutex_init that a locked mutex is free again. The child's thread is the
+ * one that took it, so there it may unlock. */
 #ifdef SGC_TSAN
 #define RANK_TSAN 1
 #else
 #define RANK_TSAN 0
 #endif
 
-static __thread char fork_self __attribute__((tls_model("initial-exec"))); /* its address is the thread, also in the child */
+static __thread char fork_self
+    __attribute__((tls_model("initial-exec"))); /* its address is the thread, also in the child */
 
 /* The calling thread forks, and took the lock for that. */
 static inline bool lock_is_forks(const struct sgc_lock *lock)

@@ -1,10 +1,10 @@
 /* malloc.c - the general-purpose front: malloc and free over size-class caches. MALLOC.md has the design.
  * Called by programs, and by libslabgc-malloc.so for every malloc of a process.
- * Fast paths: size -> class number by a table of constants -> the thread's front -> its window; free: address -> slab
- *   descriptor -> slot size -> class number -> window. No lock, no call, nothing that another thread writes but the
- *   descriptor of a slab that changes hands.
- * No call here takes part in stops: the caches belong to no heap's collections, and a thread may allocate while it holds
- *   all others stopped.
+ * Fast paths: size -> class number by a table of constants -> the thread's front -> its window; free: address -> class
+ *   number by the map of slabs -> window. No lock, no call, nothing that another thread writes but the map's byte of a
+ *   slab that changes hands.
+ * No call here takes part in stops: the caches belong to no heap's collections, and a thread may allocate while it
+ *   holds all others stopped.
  * Locks: below, on slow paths. */
 #include "core/cache/malloc.h"
 
@@ -49,8 +49,7 @@ void *sgc_malloc_take(unsigned number)
 void *sgc_malloc_large(size_t bytes, size_t alignment_bytes, size_t spare_bytes, bool *reads_zero)
 {
     struct sgc_class *class_ = sgc_malloc_class(SGC_MALLOC_LARGE);
-    void *object =
-        class_ ? sgc_large_alloc_raw(class_, bytes, spare_bytes, alignment_bytes, reads_zero) : NULL;
+    void *object = class_ ? sgc_large_alloc_raw(class_, bytes, spare_bytes, alignment_bytes, reads_zero) : NULL;
     if (object)
         sgc_malloc_note(object, 0); /* its slab may have had slots */
     return object;
@@ -113,8 +112,8 @@ static SGC_NOINLINE void free_slow(void *object)
 }
 
 /* Into the window of the class that the map names, if it is the start of a slot there. A slab of nobody, or of another
- * cache, has number 0 or one of the past: then, as for a slot that was free already, front.c finds it when it leaves the
- * window. */
+ * cache, has number 0 or one of the past: then, as for a slot that was free already, front.c finds it when it leaves
+ * the window. */
 void sgc_free(void *object)
 {
     if (!object)

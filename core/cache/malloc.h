@@ -7,9 +7,9 @@
 #include <slabgc/malloc.h>
 
 #define SGC_MALLOC_SMALL_MAX (SGC_SLAB_BYTES / 2)
-#define SGC_MALLOC_N_CLASSES 38                       /* numbers 1 to 38; 0 is no class's */
-#define SGC_MALLOC_LARGE (SGC_MALLOC_N_CLASSES + 1)   /* the number of malloc-large */
-#define SGC_MALLOC_MAX_SLABS ((size_t)1 << 24)        /* of the largest arena */
+#define SGC_MALLOC_N_CLASSES 38                     /* numbers 1 to 38; 0 is no class's */
+#define SGC_MALLOC_LARGE (SGC_MALLOC_N_CLASSES + 1) /* the number of malloc-large */
+#define SGC_MALLOC_MAX_SLABS ((size_t)1 << 24)      /* of the largest arena */
 
 /* ---- malloc_class.c */
 /* Class number by size: [(bytes + 15) / 16]. */
@@ -17,8 +17,8 @@ extern const uint8_t sgc_malloc_number[SGC_MALLOC_SMALL_MAX / SGC_GRANULE_BYTES 
 /* Slot bytes by class number. */
 extern const uint16_t sgc_malloc_class_bytes[SGC_MALLOC_N_CLASSES + 1];
 /* Class number by slab number: right for every slab with live slots of this front; of others 0, or what it was last.
- * A free looks here and not at the slab's descriptor: 64 slabs to a cache line. Atomic, relaxed: written before a slot is
- * handed out, and handing it on orders it for others. */
+ * A free looks here and not at the slab's descriptor: 64 slabs to a cache line. Atomic, relaxed: written before a slot
+ * is handed out, and handing it on orders it for others. */
 extern uint8_t sgc_malloc_map[SGC_MALLOC_MAX_SLABS];
 extern struct sgc_class *sgc_malloc_classes_[SGC_MALLOC_LARGE + 1]; /* by number; atomic; NULL: not used yet */
 /* What all slabs of the front are charged to; no limits. */
@@ -58,7 +58,8 @@ enum sgc_malloc_state {
     SGC_MALLOC_ENDED     /* the hook ran: borrows for the rest of its life */
 };
 
-/* A class as a thread sees it. Not used yet, and number 0: &sgc_front_none, whose window is empty and has no room; NULL. */
+/* A class as a thread sees it. Not used yet, and number 0: &sgc_front_none, whose window is empty and has no room;
+ * NULL. */
 struct sgc_malloc_place {
     struct sgc_front *front;
     struct sgc_class *class_; /* front->class_, on the line where front is */

@@ -1,10 +1,10 @@
 /* malloc_class.c - the size classes of the general-purpose front, each a cache of its own.
  * Called by malloc.c when a class is used for the first time, and by whoever lists the caches.
- * Sizes: multiples of 16 up to 128, then four steps to a doubling up to 4 KiB, then those of which 14, 12, 10, ... 2 fit a
- *   slab; a slot is at most 25% (beyond 4 KiB: 50%) larger than what was asked for. An alignment up to 32 KiB is served by
- *   the next class that is a multiple of it.
- * One list names the classes; types, names and the table by size follow from it, as constants: nothing of this must have
- *   run before the first allocation of the process.
+ * Sizes: multiples of 16 up to 128, then four steps to a doubling up to 4 KiB, then those of which 14, 12, 10, ... 2
+ *   fit a slab; a slot is at most 25% (beyond 4 KiB: 50%) larger than what was asked for. An alignment up to 32 KiB is
+ *   served by the next class that is a multiple of it.
+ * One list names the classes; types, names and the table by size follow from it, as constants: nothing of this must
+ *   have run before the first allocation of the process.
  * Invariant: sgc_malloc_classes_[n] is NULL or class n, for ever; the map says n for every slab that has live slots of
  *   class n (malloc.c).
  * Lock: none here; two threads may make the same class, the first one to publish it wins. */
@@ -14,16 +14,18 @@
 
 #include <errno.h>
 
+/* clang-format off */
 /* number, size in bytes of the class below, size in bytes */
 #define CLASSES(X)                                                                                                     \
     X(1, -16, 16) X(2, 16, 32) X(3, 32, 48) X(4, 48, 64) X(5, 64, 80) X(6, 80, 96) X(7, 96, 112) X(8, 112, 128)        \
-    X(9, 128, 160) X(10, 160, 192) X(11, 192, 224) X(12, 224, 256)                                                      \
+    X(9, 128, 160) X(10, 160, 192) X(11, 192, 224) X(12, 224, 256)                                                     \
     X(13, 256, 320) X(14, 320, 384) X(15, 384, 448) X(16, 448, 512)                                                    \
     X(17, 512, 640) X(18, 640, 768) X(19, 768, 896) X(20, 896, 1024)                                                   \
     X(21, 1024, 1280) X(22, 1280, 1536) X(23, 1536, 1792) X(24, 1792, 2048)                                            \
     X(25, 2048, 2560) X(26, 2560, 3072) X(27, 3072, 3584) X(28, 3584, 4096)                                            \
     X(29, 4096, 4672) X(30, 4672, 5456) X(31, 5456, 6544) X(32, 6544, 8192) X(33, 8192, 9360) X(34, 9360, 10912)       \
     X(35, 10912, 13104) X(36, 13104, 16384) X(37, 16384, 21840) X(38, 21840, 32768)
+/* clang-format on */
 
 #define FLAGS (SGC_TYPE_LEAF | SGC_TYPE_MANUAL)
 #define TYPE(n, below, bytes) [n] = {.name = "malloc-" #bytes, .size_bytes = (bytes), .flags = FLAGS},

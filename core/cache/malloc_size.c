@@ -58,9 +58,10 @@ static bool resize_in_place(struct sgc_slab *slab, size_t bytes)
 static void *resize_target(const struct sgc_slab *slab, size_t bytes)
 {
     bool reads_zero;
+    void *object = NULL;
     if (slab->slot_bytes == 0 && bytes > slab->large_bytes)
-        return sgc_malloc_large(bytes, SGC_SLAB_BYTES, bytes / 4, &reads_zero);
-    return sgc_malloc(bytes);
+        object = sgc_malloc_large(bytes, SGC_SLAB_BYTES, bytes / 4, &reads_zero);
+    return object ? object : sgc_malloc(bytes);
 }
 
 void *sgc_realloc(void *object, size_t bytes)

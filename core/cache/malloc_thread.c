@@ -2,9 +2,9 @@
  * Called by malloc.c; malloc_thread_exit by the thread library.
  * A thread needs no attachment to the heap layer for this: its fronts are in a table of their own, beside the one in
  *   sgc_context. They are found there by class number, and by fork.c through front->user.
- * Bootstrapping: the thread library's calls here (a key, its value, fork handlers) may allocate, by us. A thread that is
- *   inside them, one that ended, and every thread while the process has no key, borrows: it takes a front for one call,
- *   and gives it back. That costs two class locks, and works at any time.
+ * Bootstrapping: the thread library's calls here (a key, its value, fork handlers) may allocate, by us. A thread that
+ *   is inside them, one that ended, and every thread while the process has no key, borrows: it takes a front for one
+ *   call, and gives it back. That costs two class locks, and works at any time.
  * Invariant: a front in the table is on class->fronts with this thread as its user; the table has fronts only between
  *   SGC_MALLOC_READY and the exit hook.
  * Lock: the class's, in obtain and idle. */
@@ -15,9 +15,8 @@
 #include <errno.h>
 #include <slabgc/section.h>
 
-__thread struct sgc_malloc_thread sgc_malloc_thread_
-    __attribute__((tls_model("initial-exec"))) = {
-        .places = {[0 ... SGC_MALLOC_N_CLASSES] = {.front = &sgc_front_none}}};
+__thread struct sgc_malloc_thread sgc_malloc_thread_ __attribute__((tls_model("initial-exec"))) = {
+    .places = {[0 ... SGC_MALLOC_N_CLASSES] = {.front = &sgc_front_none}}};
 
 enum { PROCESS_NEW, PROCESS_STARTING, PROCESS_READY, PROCESS_KEYLESS };
 static struct {
@@ -25,8 +24,8 @@ static struct {
     pthread_key_t key;
 } process;
 
-/* Stands in for core/heap's where that is not linked: front.c names it, but then there is no heap whose cache could call
- * it. */
+/* Stands in for core/heap's where that is not linked: front.c names it, but then there is no heap whose cache could
+ * call it. */
 __attribute__((weak)) int sgc_thread_attach(void)
 {
     return -ENOMEM;

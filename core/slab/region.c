@@ -315,8 +315,7 @@ bool sgc_slab_run_extend(struct sgc_slab *first, size_t n_more, struct sgc_budge
     const size_t at = sgc_slab_number(first) + n_slabs, end = at + n_more;
     bool reads_zero = false;
     sgc_lock_acquire(&sgc_regions.lock);
-    const bool done =
-        place_prepare(at, end, first->kinds) && sgc_budget_charge(budget, n_more * SGC_SLAB_BYTES, false);
+    const bool done = place_prepare(at, end, first->kinds) && sgc_budget_charge(budget, n_more * SGC_SLAB_BYTES, false);
     if (done) {
         reads_zero = place_take(at, end);
         memset(first + n_slabs, 0, n_more * sizeof(*first));

@@ -35,7 +35,7 @@ START_TEST(each_class_is_a_cache_named_by_its_size)
     static const struct {
         size_t bytes;
         const char *name;
-    } expected[] = {{1, "malloc-16"},      {17, "malloc-32"},      {129, "malloc-160"},
+    } expected[] = {{1, "malloc-16"},      {17, "malloc-32"},     {129, "malloc-160"},
                     {4096, "malloc-4096"}, {4097, "malloc-4672"}, {32768, "malloc-32768"}};
     for (size_t i = 0; i < SGC_ARRAY_LEN(expected); i++) {
         void *object = sgc_malloc(expected[i].bytes);

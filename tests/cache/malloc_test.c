@@ -1,6 +1,6 @@
 /* malloc_test.c - the general-purpose front: malloc and free, misuse, threads, faults. */
-#include "core/cache/malloc.h"
 #include "core/cache/internal.h"
+#include "core/cache/malloc.h"
 #include "core/os/fault.h"
 #include "tests/cache/attach.h"
 #include "tests/support/expect.h"
@@ -80,7 +80,7 @@ END_TEST
 
 START_TEST(what_no_address_space_holds_is_refused)
 {
-    static const size_t sizes[] = {(size_t)PTRDIFF_MAX + 1, PTRDIFF_MAX,        SIZE_MAX,
+    static const size_t sizes[] = {(size_t)PTRDIFF_MAX + 1, PTRDIFF_MAX,     SIZE_MAX,
                                    SIZE_MAX - 4096,         (size_t)1 << 60, (size_t)PTRDIFF_MAX - 100};
     for (size_t i = 0; i < SGC_ARRAY_LEN(sizes); i++) {
         errno = 0;
@@ -279,8 +279,8 @@ START_TEST(a_double_free_of_what_left_the_cache_panics)
     support_expect_panic(free_twice, large, text);
     sgc_free(large);
     free_and_flush(object);
-    snprintf(text, sizeof(text), "%s: foreign pointer %p",
-             CACHE_ASAN ? "sgc_free" : "sgc_free, some calls ago", object); /* it has no windows to free into */
+    snprintf(text, sizeof(text), "%s: foreign pointer %p", CACHE_ASAN ? "sgc_free" : "sgc_free, some calls ago",
+             object); /* it has no windows to free into */
     support_expect_panic(free_and_flush, object, text);
 }
 END_TEST

@@ -3,8 +3,9 @@
  *     bazel run -c opt //tests/preload:compare -- [--repetitions N] [--program NAME[,...]] [--malloc NAME[,...]]
  *                                                 [--short]
  *
- * Repetitions alternate over the mallocs, and each round begins with another one. The table has medians, least and most,
- * and the ratio to jemalloc's median. Exit status 1 when a program failed or answered differently, 2 for a wrong command. */
+ * Repetitions alternate over the mallocs, and each round begins with another one. The table has medians, least and
+ * most, and the ratio to jemalloc's median. Exit status 1 when a program failed or answered differently, 2 for a wrong
+ * command. */
 #include "tests/preload/programs.h"
 
 #include <getopt.h>
@@ -19,8 +20,10 @@ static struct malloc_choice {
     const char *name, *library;
     const char *path; /* NULL: it is not installed */
 } choices[] = {
-    {"glibc", "libc.so.6", NULL},         {"jemalloc", "libjemalloc.so.2", NULL},
-    {"mimalloc", "libmimalloc.so.2", NULL}, {"tcmalloc", "libtcmalloc_minimal.so.4", NULL},
+    {"glibc", "libc.so.6", NULL},
+    {"jemalloc", "libjemalloc.so.2", NULL},
+    {"mimalloc", "libmimalloc.so.2", NULL},
+    {"tcmalloc", "libtcmalloc_minimal.so.4", NULL},
     {"slabgc", NULL, NULL},
 };
 #define N_CHOICES (sizeof(choices) / sizeof(choices[0]))

@@ -1,4 +1,5 @@
-/* odd_test.c - calls where programs seldom make them, on libslabgc-malloc.so; its statistics and its misuse messages. */
+/* odd_test.c - calls where programs seldom make them, on libslabgc-malloc.so; its statistics and its misuse messages.
+ */
 #include "tests/preload/programs.h"
 #include "tests/support/expect.h"
 
@@ -64,8 +65,8 @@ START_TEST(statistics_go_to_a_file_for_each_process)
 {
     char output[8192], path[] = "/tmp/slabgc-reports-XXXXXX", command[256];
     ck_assert_int_ge(close(mkstemp(path)), 0);
-    snprintf(command, sizeof(command), "SLABGC_MALLOC_STATS=%s sh -c 'ls / >/dev/null; cat /dev/null'; grep -c total %s",
-             path, path);
+    snprintf(command, sizeof(command),
+             "SLABGC_MALLOC_STATS=%s sh -c 'ls / >/dev/null; cat /dev/null'; grep -c total %s", path, path);
     ck_assert_int_eq(run(command, output, sizeof(output)), 0);
     unlink(path);
     ck_assert_str_eq(output, "2\n"); /* sh leaves by _exit */

@@ -85,8 +85,8 @@ static void source_write(FILE *source, unsigned n_functions)
                 "        switch ((x >> i) & 7) {\n",
                 i, i, i * 3, i ^ 77, i * i, i * 2654435761u, i + 9, i % 13, i, i);
         for (unsigned k = 0; k < 7; k++)
-            fprintf(source, "        case %u: sum += table_%u[i & 15] * %uul ^ (at ? at->value[%u] : x + %u); break;\n", k, i,
-                    i * 7 + k, k % 4, k * i);
+            fprintf(source, "        case %u: sum += table_%u[i & 15] * %uul ^ (at ? at->value[%u] : x + %u); break;\n",
+                    k, i, i * 7 + k, k % 4, k * i);
         fprintf(source,
                 "        default: sum = outside(sum, at); break;\n        }\n"
                 "        while (at && at->key < sum %% %u) {\n"
@@ -94,7 +94,8 @@ static void source_write(FILE *source, unsigned n_functions)
                 "            at = at->next;\n        }\n    }\n",
                 i % 97 + 3, i);
         if (i > 2)
-            fprintf(source, "    if (sum & 64)\n        sum ^= function_%u(at, sum, n - 1) + function_%u(at, x, n / 2);\n",
+            fprintf(source,
+                    "    if (sum & 64)\n        sum ^= function_%u(at, sum, n - 1) + function_%u(at, x, n / 2);\n",
                     i - 1, i / 2);
         fputs("    return sum;\n}\n", source);
     }
@@ -116,7 +117,8 @@ static void gcc_run(const char *preload, enum size size, const char *directory, 
         measure_fail(out, "%s: %s", directory, strerror(errno));
     char map[PATH_MAX + 32];
     snprintf(map, sizeof(map), "-fdebug-prefix-map=%s=.", directory);
-    char *argv[] = {"/usr/bin/gcc", "-O2", "-g", map, "-gno-record-gcc-switches", "-c", "input.c", "-o", "output.o", NULL};
+    char *argv[] = {"/usr/bin/gcc", "-O2",     "-g", map,        "-gno-record-gcc-switches",
+                    "-c",           "input.c", "-o", "output.o", NULL};
     const double began = clock_s();
     if (!spawn_run(argv, preload, NULL, NULL, out))
         return;

@@ -1,6 +1,6 @@
-/* programs.h - unmodified real programs under a malloc of choice: what they answer, how long they take, how much memory.
- * Used by programs_test.c (the answers) and compare.c (the figures). Knows nothing of slabgc: a malloc is a library for
- * LD_PRELOAD. One thread; starts and waits for its children. */
+/* programs.h - unmodified real programs under a malloc of choice: what they answer, how long they take, how much
+ * memory. Used by programs_test.c (the answers) and compare.c (the figures). Knows nothing of slabgc: a malloc is a
+ * library for LD_PRELOAD. One thread; starts and waits for its children. */
 #ifndef SLABGC_TESTS_PRELOAD_PROGRAMS_H
 #define SLABGC_TESTS_PRELOAD_PROGRAMS_H
 
@@ -39,8 +39,8 @@ void program_run(const struct program *program, const char *preload, enum size s
 void data_path(const char *name, char out[PATH_MAX]);
 
 /* ---- spawn.c ---- */
-/* Starts argv[0] with LD_PRELOAD and PYTHONMALLOC=malloc, stdin from a file (NULL: empty), stdout to a file (NULL: away).
- * Returns its process, or -1. */
+/* Starts argv[0] with LD_PRELOAD and PYTHONMALLOC=malloc, stdin from a file (NULL: empty), stdout to a file (NULL:
+ * away). Returns its process, or -1. */
 pid_t spawn(char *const argv[], const char *preload, const char *input, const char *output);
 /* Waits for it; adds its CPU time, raises rss_bytes. False: it failed, and fault says how. what: its name. */
 bool spawn_wait(pid_t process, const char *what, struct measure *out);

@@ -1,5 +1,5 @@
-/* programs_test.c - unmodified real programs on libslabgc-malloc.so: they answer as they do without it, and its statistics
- * say that they were on it. $SLABGC_PRELOAD_SIZE=long: as much work as compare gives them. */
+/* programs_test.c - unmodified real programs on libslabgc-malloc.so: they answer as they do without it, and its
+ * statistics say that they were on it. $SLABGC_PRELOAD_SIZE=long: as much work as compare gives them. */
 #include "tests/preload/programs.h"
 #include "tests/support/expect.h"
 

@@ -1,5 +1,5 @@
-/* redis.c - redis-server under load, by a Unix socket: keys that we know, then redis-benchmark, then a snapshot by fork and
- * a reload of everything; what is read back must be what was written. Called by programs.c. */
+/* redis.c - redis-server under load, by a Unix socket: keys that we know, then redis-benchmark, then a snapshot by fork
+ * and a reload of everything; what is read back must be what was written. Called by programs.c. */
 #include "tests/preload/programs.h"
 
 #include <errno.h>
@@ -154,8 +154,22 @@ static void redis_work(struct redis *redis, const char *path, enum size size)
         answer_add(redis->out, "keys %s\n", digest);
     snprintf(n_requests, sizeof(n_requests), "%u", n_keys);
     snprintf(n_random, sizeof(n_random), "%u", n_keys / 2);
-    char *argv[] = {"/usr/bin/redis-benchmark", "-s", (char *)path, "-q", "-c", "20", "-P", "16", "-d", "100",
-                    "-n", n_requests, "-r", n_random, "-t", "set,get,incr,lpush,rpush,lpop,rpop,sadd,hset,spop,zadd,mset",
+    char *argv[] = {"/usr/bin/redis-benchmark",
+                    "-s",
+                    (char *)path,
+                    "-q",
+                    "-c",
+                    "20",
+                    "-P",
+                    "16",
+                    "-d",
+                    "100",
+                    "-n",
+                    n_requests,
+                    "-r",
+                    n_random,
+                    "-t",
+                    "set,get,incr,lpush,rpush,lpop,rpop,sadd,hset,spop,zadd,mset",
                     NULL};
     struct measure client = {0}; /* runs on the malloc it was built with, and its costs are its own */
     if (!spawn_run(argv, NULL, NULL, NULL, &client))
@@ -174,8 +188,23 @@ void redis_run(const char *preload, enum size size, const char *directory, struc
     char path[SOCKET_BYTES];
     struct redis redis = {.out = out};
     snprintf(path, sizeof(path), "%s/socket", directory);
-    char *argv[] = {"/usr/bin/redis-server", "--port", "0", "--unixsocket", path, "--dir", (char *)directory, "--save", "",
-                    "--appendonly", "no", "--enable-debug-command", "yes", "--loglevel", "warning", "--daemonize", "no",
+    char *argv[] = {"/usr/bin/redis-server",
+                    "--port",
+                    "0",
+                    "--unixsocket",
+                    path,
+                    "--dir",
+                    (char *)directory,
+                    "--save",
+                    "",
+                    "--appendonly",
+                    "no",
+                    "--enable-debug-command",
+                    "yes",
+                    "--loglevel",
+                    "warning",
+                    "--daemonize",
+                    "no",
                     NULL};
     const double began = clock_s();
     const pid_t server = spawn(argv, preload, NULL, NULL);

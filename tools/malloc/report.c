@@ -1,9 +1,9 @@
 /* report.c - what malloc's caches hold, for people and for programs that ask.
- * The constructor reads $SLABGC_MALLOC_STATS: "1" means standard error, anything else is a file to append to; each process
- *   of the program writes one report when it exits. The environment is ignored where secure_getenv ignores it.
- * The place to write to is opened at the start, as the program may change its directory, its user, or close its standard
- *   error; and is used at exit only if the descriptor still is that file. The report leaves in one write, so that those of
- *   several processes do not mix. Nothing here allocates. */
+ * The constructor reads $SLABGC_MALLOC_STATS: "1" means standard error, anything else is a file to append to; each
+ *   process of the program writes one report when it exits. The environment is ignored where secure_getenv ignores it.
+ * The place to write to is opened at the start, as the program may change its directory, its user, or close its
+ *   standard error; and is used at exit only if the descriptor still is that file.
+ * The report leaves in one write, so that those of several processes do not mix. Nothing here allocates. */
 #include <slabgc/malloc.h>
 
 #include <errno.h>
