@@ -103,13 +103,16 @@ void *sgc_malloc_borrow(struct sgc_class *class_)
 
 size_t sgc_malloc_shrink(void)
 {
+    size_t bytes = 0;
     for (unsigned i = 1; i <= SGC_MALLOC_N_CLASSES; i++) {
         struct sgc_class *class_ = sgc_malloc_class_made(i);
+        struct sgc_front *front = sgc_malloc_thread_.places[i].front;
         if (!class_)
             continue;
-        if (sgc_malloc_thread_.places[i].front != &sgc_front_none)
-            sgc_front_shrink(sgc_malloc_thread_.places[i].front);
+        if (front != &sgc_front_none)
+            sgc_front_shrink(front);
         sgc_depot_shrink(class_);
+        bytes += sgc_class_purge(class_, front != &sgc_front_none ? front : NULL);
     }
-    return sgc_region_shrink();
+    return bytes + sgc_region_shrink();
 }

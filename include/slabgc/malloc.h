@@ -55,7 +55,8 @@ SGC_API int sgc_posix_memalign(void **out, size_t alignment_bytes, size_t bytes)
 /* Bytes that may be used at object, at least as many as were asked for; 0 for NULL. */
 SGC_API size_t sgc_malloc_usable_size(const void *object);
 
-/* Returns to the OS what this thread's fronts and the caches' depots hold free; bytes given back. */
+/* Returns free memory to the OS: slabs without objects, and free pages of the others, of the calling thread's fronts
+ * and of those that no thread uses. Bytes given back. */
 SGC_API size_t sgc_malloc_shrink(void);
 
 /* Calls visit for each cache of this header that was used so far; non-zero ends it and is returned. For sgc_cache_name

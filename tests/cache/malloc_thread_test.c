@@ -64,6 +64,23 @@ START_TEST(the_next_thread_adopts_what_the_last_one_left)
 }
 END_TEST
 
+START_TEST(shrinking_gives_back_free_pages_between_live_objects)
+{
+    static void *objects[4000];
+    for (int i = 0; i < 4000; i++)
+        objects[i] = memset(sgc_malloc(1000), 1, 1000);
+    for (int i = 0; i < 4000; i++)
+        if (i % 16)
+            sgc_free(objects[i]);
+    ck_assert_uint_gt(sgc_malloc_shrink(), 2000000);
+    for (int i = 0; i < 4000; i += 16) {
+        ck_assert_int_eq(((char *)objects[i])[999], 1);
+        sgc_free(objects[i]);
+    }
+    verify_all();
+}
+END_TEST
+
 /* ---- after the exit hook ---- */
 
 #ifndef SGC_TSAN /* whose own record of the thread is gone by then */
@@ -348,6 +365,7 @@ int main(void)
     TCase *tcase = tcase_create("threads");
     tcase_add_test(tcase, a_thread_needs_no_attachment);
     tcase_add_test(tcase, the_next_thread_adopts_what_the_last_one_left);
+    tcase_add_test(tcase, shrinking_gives_back_free_pages_between_live_objects);
 #ifndef SGC_TSAN
     tcase_add_test(tcase, exit_hooks_that_run_after_ours_may_allocate_and_free);
 #endif
