@@ -18,8 +18,8 @@
 #define RANK_TSAN 0
 #endif
 
-static __thread char fork_self
-    __attribute__((tls_model("initial-exec"))); /* its address is the thread, also in the child */
+/* Its address is the thread, also in the child. */
+static __thread char fork_self __attribute__((tls_model("initial-exec")));
 
 /* The calling thread forks, and took the lock for that. */
 static inline bool lock_is_forks(const struct sgc_lock *lock)
@@ -34,9 +34,9 @@ static inline bool lock_is_forks(const struct sgc_lock *lock)
 static __thread struct {
     const struct sgc_lock *locks[HELD_MAX];
     unsigned n_locks;
-    unsigned n_fork;         /* locks taken by before_fork and not yet given back */
-    enum sgc_rank fork_rank; /* the highest of them */
-} held;
+    unsigned n_fork;                               /* locks taken by before_fork and not yet given back */
+    enum sgc_rank fork_rank;                       /* the highest of them */
+} held __attribute__((tls_model("initial-exec"))); /* the other model allocates, in a library that is malloc */
 
 static const struct sgc_lock *held_highest(void)
 {
