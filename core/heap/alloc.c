@@ -151,15 +151,12 @@ static SGC_NOINLINE void *alloc_slow(struct sgc_cache *cache, struct sgc_class *
     return object;
 }
 
-/* Everything but the fast path. class_ NULL: a large object of the given bytes. */
+/* Everything but the fast path, inside a call or section; outermost: the call is this allocation's, and ends here.
+ * class_ NULL: a large object of the given bytes. */
 static SGC_NOINLINE void *alloc_general(struct sgc_cache *cache, struct sgc_class *class_, size_t large_bytes,
-                                        const void *site)
+                                        const void *site, bool outermost_)
 {
-    if (!sgc_context_.thread && sgc_thread_attach() < 0) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    SGC_SHORT_SECTION_BEGIN(context);
+    struct sgc_context *const context = &sgc_context_;
     void *object = class_ ? sgc_front_pop(sgc_front_of(class_)) : NULL;
     if (!object)
         object = alloc_slow(cache, class_, large_bytes, outermost_);
@@ -174,25 +171,32 @@ static SGC_NOINLINE void *alloc_general(struct sgc_cache *cache, struct sgc_clas
     return object;
 }
 
+static SGC_NOINLINE void *alloc_enter(struct sgc_cache *cache, struct sgc_class *class_, size_t large_bytes,
+                                      const void *site)
+{
+    if (!sgc_context_.thread && sgc_thread_attach() < 0) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return alloc_general(cache, class_, large_bytes, site, sgc_call_begin(&sgc_context_));
+}
+
 /* The fast path makes no call, so it saves no register: whatever is not plain goes to alloc_general as a whole. */
 void *sgc_new(struct sgc_cache *cache)
 {
     struct sgc_context *context = &sgc_context_;
     struct sgc_front **fronts = context->fronts;
     const bool outermost = !(context->depth | context->busy);
-    if (sgc_likely(fronts && (!outermost || sgc_call_try(context)))) {
-        void *object = sgc_front_pop(fronts[__atomic_load_n(&cache->new_index, __ATOMIC_RELAXED)]);
-        if (sgc_likely(object != NULL)) {
-            alloc_zero(object, cache->zero_bytes);
-            alloc_publish(cache, object, 1);
-            if (outermost)
-                sgc_call_end(context);
-            return object;
-        }
-        if (outermost)
-            sgc_call_end(context);
-    }
-    return alloc_general(cache, cache->classes[0], 0, __builtin_return_address(0));
+    if (sgc_unlikely(!fronts || (outermost && !sgc_call_try(context))))
+        return alloc_enter(cache, cache->classes[0], 0, __builtin_return_address(0));
+    void *object = sgc_front_pop(fronts[__atomic_load_n(&cache->new_index, __ATOMIC_RELAXED)]);
+    if (sgc_unlikely(!object))
+        return alloc_general(cache, cache->classes[0], 0, __builtin_return_address(0), outermost);
+    alloc_zero(object, cache->zero_bytes);
+    alloc_publish(cache, object, 1);
+    if (outermost)
+        sgc_call_end(context);
+    return object;
 }
 
 void *sgc_new_n(struct sgc_cache *cache, size_t n)
@@ -201,7 +205,7 @@ void *sgc_new_n(struct sgc_cache *cache, size_t n)
     struct sgc_class *class_ = sgc_class_for(cache, n, &bytes);
     if (sgc_unlikely(!class_ && bytes == 0))
         return NULL; /* errno says which: too large, or no memory for a new size class */
-    return alloc_general(cache, class_, bytes, __builtin_return_address(0));
+    return alloc_enter(cache, class_, bytes, __builtin_return_address(0));
 }
 
 /* One attempt, in a call at rest. */

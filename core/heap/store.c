@@ -116,10 +116,21 @@ void sgc_store_bulk_(void *owner, void **fields, void *const *values, size_t n)
     SGC_SHORT_SECTION_END(context);
 }
 
+/* Sections may read the value from now on. Where they take no lock, SGC_STATE_DEFER has said that none can have. */
+static void root_share(const void *value)
+{
+    if (!sgc_is_object(value))
+        return;
+    const struct sgc_cache *cache = store_cache(value, "value");
+    if (!cache->managed_manual && (cache->heap->plugin->capabilities & SGC_NEED_CONCURRENT_READERS))
+        __atomic_fetch_and(sgc_state_byte(&sgc_counts, value), (uint8_t)~SGC_STATE_DEFER, __ATOMIC_RELAXED);
+}
+
 void *sgc_root_xchg(struct sgc_root *root, void *value)
 {
     SGC_SHORT_SECTION_BEGIN(context);
     sgc_hold(value);
+    root_share(value);
     /* pairs with the acquire of sgc_root_get */
     void *old = __atomic_exchange_n(&root->reference, value, __ATOMIC_ACQ_REL);
     SGC_SHORT_SECTION_END(context);

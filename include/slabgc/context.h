@@ -30,7 +30,9 @@ enum {
     SGC_STATE_STORE_2 = 1 << 1,  /* the same, a second reason */
     SGC_STATE_PRIVATE = 1 << 2,  /* the strategy's own */
     SGC_STATE_PRIVATE_2 = 1 << 3,
-    SGC_STATE_DEFER = 1 << 4,    /* decrements made in a section wait for its end */
+    /* Decrements made in a section wait for its end. Under a counting strategy with concurrent-readers it also says that no section can have
+     * read a reference to the object: stores take it off (the strategy), and root cells (core). */
+    SGC_STATE_DEFER = 1 << 4,
     SGC_STATE_COUNTED = 1 << 5,  /* a decrement is the strategy's (or, for manual types, core's) business */
     SGC_STATE_WATCHED = 1 << 6,  /* weak references or ephemerons name this object */
     SGC_STATE_FINALIZED = 1 << 7 /* its finalizer was queued once; never again */

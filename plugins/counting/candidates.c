@@ -1,80 +1,26 @@
 /* candidates.c - candidates for dead cycles: objects that lost a claim and lived on.
- * Called by sgc_counting_release (note), by cascades (forget), by collect.c and garbage.c (the rest, at a stop).
+ * Called by sgc_counting_release (note), by cascades (gone), by collect.c, trial.c and garbage.c (the rest, at a stop).
  *
  * Invariant: in every group of dead objects that only they themselves refer to, some object is a candidate, or lies
  * where no cycle leads through. The last claim that came from outside such a group fell on one of its objects, and
  * left its count above 0; that decrement noted it, unless it was one already.
  *
- * The bit SGC_COUNTING_CANDIDATE makes an object stand in one set only; whoever sets it (an atomic or) puts the
- * object into the thread's own set. It is set while a claim pins the object: never after the decrement, when another
- * thread's decrement may have ended it.
+ * A candidate is an object with the bit SGC_COUNTING_CANDIDATE in its state byte; no list names it. Whoever sets the
+ * bit adds the object's page to a set: a thread to its own, the stopper to the heap's. So a candidate that dies needs
+ * no more than that its state byte is cleared with the slot, whoever ends it, and whatever set its page is in; a look
+ * at the candidates reads the state bytes of the pages, at a stop. The bit is set while a claim pins the object: never
+ * after the decrement, when another thread's decrement may have ended it.
  *
- * A candidate that dies by its count must leave its set before its slot is reused. Its thread's own set it leaves at
- * once, and the heap's two sets under the lock. From another thread's set nobody may take it: then the slot is
- * postponed. The object is marked SGC_COUNTING_BURIED, after which the thread that ended it does not touch it again,
- * and the set's owner (or the next collection) reclaims it. One thread alone never postpones, nor does rcu
- * (rcu.h). Postponed bytes are counted: beyond POSTPONED_MAX_BYTES a collection is asked for.
- * Locks: counting->lock (rank STRATEGY) for young and old, some instructions long, nothing is called under it but
- * host->alloc and free. */
+ * What a page had when it was added may be gone: its slab may be another cache's, another heap's, or nobody's. A
+ * granule is a candidate of this heap if its state byte says so, its count is that of a live object, and it is an
+ * object of this heap; side metadata of slabs that are not in use is zero.
+ * Locks: counting->lock (rank STRATEGY) for the heap's sets against threads that end; at a stop nobody else is there.
+ */
 #include "plugins/counting/counting.h"
 
-#define POSTPONED_MAX_BYTES (UINT64_C(1) << 20) /* little against what thousands of candidates keep in use */
-#define SWEEP_BATCH 64
+#include <string.h>
 
-/* ---- reclaiming what was postponed */
-
-struct sweep {
-    struct sgc_counting *counting;
-    uint64_t bytes;
-    size_t n;
-    void *objects[SWEEP_BATCH];
-};
-
-static void sweep_flush(struct sweep *sweep)
-{
-    struct sgc_counting *counting = sweep->counting;
-    counting->host->reclaim(counting->heap, sweep->objects, sweep->n);
-    if (counting->stopped)
-        counting->n_died += sweep->n;
-    __atomic_fetch_sub(&counting->postponed_bytes, sweep->bytes, __ATOMIC_RELAXED);
-    sweep->n = 0;
-    sweep->bytes = 0;
-}
-
-/* The caller owns the set. */
-static void candidates_sweep(struct sgc_counting *counting, struct sgc_candidate_set *set)
-{
-    struct sweep sweep = {.counting = counting};
-    for (size_t i = 0; i < sgc_candidate_set_slots(set); i++) {
-        void *object = sgc_candidate_set_at(set, i);
-        if (!object)
-            continue;
-        /* pairs with the or in forget */
-        const uint8_t state = __atomic_load_n(sgc_state_byte(&counting->host->counts, object), __ATOMIC_ACQUIRE);
-        if (!(state & SGC_COUNTING_BURIED))
-            continue;
-        sgc_candidate_set_remove(set, object);
-        sweep.bytes += counting->host->size_of(object);
-        sweep.objects[sweep.n++] = object;
-        if (sweep.n == SWEEP_BATCH)
-            sweep_flush(&sweep);
-    }
-    if (sweep.n)
-        sweep_flush(&sweep);
-}
-
-/* ---- noting and enlisting */
-
-/* The set is as large as its limit. With enough dead ones in it the owner goes on; else a collection has to look. */
-static void candidates_full(struct sgc_counting *counting, struct sgc_candidate_set *own)
-{
-    const uint64_t threshold = counting->limits.candidate_threshold;
-    if (__atomic_load_n(&counting->postponed_bytes, __ATOMIC_RELAXED))
-        candidates_sweep(counting, own);
-    if (own->n * 4 > threshold * 3)
-        counting->host->request_collection(counting->heap, SGC_COLLECT_MINOR);
-    own->limit = own->n + threshold / 4 + 1; /* until the collection comes: no look at every candidate */
-}
+/* ---- noting */
 
 void sgc_candidates_lose(struct sgc_counting *counting)
 {
@@ -82,71 +28,48 @@ void sgc_candidates_lose(struct sgc_counting *counting)
         counting->host->request_collection(counting->heap, SGC_COLLECT_FULL);
 }
 
-void sgc_candidate_note(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object)
+/* False: it is one already. Young: without the bit that stands for old beside it. */
+static bool candidate_mark(const struct sgc_counting *counting, void *object)
 {
-    if (sgc_counting_is_acyclic(counting, object))
-        return;
-    uint8_t *state = sgc_state_byte(&counting->host->counts, object);
-    /* the decrement that follows releases it */
-    if (__atomic_fetch_or(state, SGC_COUNTING_CANDIDATE, __ATOMIC_RELAXED) & SGC_COUNTING_CANDIDATE)
-        return;
-    if (!own || !counting->enlist(counting, own, object))
-        sgc_candidates_lose(counting);
-}
-
-bool sgc_candidate_enlist(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object)
-{
-    if (!sgc_candidate_set_add(counting->host, own, object))
-        return false;
-    if (own->n >= own->limit)
-        candidates_full(counting, own);
-    return true;
-}
-
-/* ---- leaving */
-
-static bool candidates_remove_shared(struct sgc_counting *counting, const void *object)
-{
-    counting->host->lock(counting->lock);
-    const bool found =
-        sgc_candidate_set_remove(&counting->young, object) || sgc_candidate_set_remove(&counting->old, object);
-    counting->host->unlock(counting->lock);
-    return found;
-}
-
-bool sgc_candidate_forget(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object)
-{
-    /* set before the noting thread's decrement, and so before the last one */
-    if (!(sgc_counting_state(counting, object) & SGC_COUNTING_CANDIDATE))
-        return true;
-    if ((own && sgc_candidate_set_remove(own, object)) || candidates_remove_shared(counting, object))
-        return true;
-    const uint64_t bytes = counting->host->size_of(object);
-    const uint64_t before = __atomic_fetch_add(&counting->postponed_bytes, bytes, __ATOMIC_RELAXED);
-    /* pairs with the load in sweep */
-    __atomic_fetch_or(sgc_state_byte(&counting->host->counts, object), SGC_COUNTING_BURIED, __ATOMIC_RELEASE);
-    if (before <= POSTPONED_MAX_BYTES && before + bytes > POSTPONED_MAX_BYTES)
-        counting->host->request_collection(counting->heap, SGC_COLLECT_MINOR);
-    return false;
-}
-
-void sgc_candidates_detach(struct sgc_counting *counting, struct sgc_candidate_set *own)
-{
-    candidates_sweep(counting, own);
-    counting->host->lock(counting->lock);
-    bool refused = false;
-    for (size_t i = 0; i < sgc_candidate_set_slots(own); i++) {
-        void *object = sgc_candidate_set_at(own, i);
-        if (object && !sgc_candidate_set_add(counting->host, &counting->young, object))
-            refused = true;
+    uint8_t *byte = sgc_state_byte(&counting->host->counts, object);
+    uint8_t state = __atomic_load_n(byte, __ATOMIC_RELAXED);
+    for (;;) {
+        const uint8_t marked = (uint8_t)((state & ~SGC_COUNTING_OLD) | SGC_COUNTING_CANDIDATE);
+        if (state & SGC_COUNTING_CANDIDATE)
+            return false;
+        if (*counting->host->counts.solo) {
+            __atomic_store_n(byte, marked, __ATOMIC_RELAXED);
+            return true;
+        }
+        /* the decrement that follows releases it */
+        if (__atomic_compare_exchange_n(byte, &state, marked, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+            return true;
     }
-    counting->host->unlock(counting->lock);
-    if (refused)
-        sgc_candidates_lose(counting);
-    sgc_candidate_set_fini(counting->host, own);
 }
 
-/* ---- at a stop */
+void sgc_candidate_note(struct sgc_counting *counting, struct sgc_candidates *own, void *object)
+{
+    if (sgc_counting_is_acyclic(counting, object) || !candidate_mark(counting, object))
+        return;
+    const uintptr_t page = sgc_page_of(object);
+    if (!own || (page != own->pages.last && !sgc_page_set_add(counting->host, &own->pages, page)))
+        sgc_candidates_lose(counting);
+    else if (++own->n == own->limit && !counting->stopped)
+        counting->host->request_collection(counting->heap, SGC_COLLECT_MINOR);
+}
+
+/* ---- sets that change hands */
+
+void sgc_candidates_detach(struct sgc_counting *counting, struct sgc_candidates *own)
+{
+    counting->host->lock(counting->lock);
+    const bool whole = sgc_page_set_merge(counting->host, &counting->young.pages, &own->pages);
+    counting->host->unlock(counting->lock);
+    if (!whole)
+        sgc_candidates_lose(counting);
+    sgc_page_set_fini(counting->host, &own->pages);
+    own->n = 0;
+}
 
 static void candidates_gather_cell(void *arg, void **place)
 {
@@ -154,30 +77,91 @@ static void candidates_gather_cell(void *arg, void **place)
     struct sgc_counting_cell *cell = *place;
     if (!cell)
         return;
+    counting->n_noted += cell->young.n;
     sgc_candidates_detach(counting, &cell->young);
-    cell->young.limit = counting->limits.candidate_threshold;
-}
-
-void sgc_candidates_gather_cells(struct sgc_counting *counting)
-{
-    counting->host->visit_thread_cells(counting->heap, candidates_gather_cell, counting);
+    cell->young.limit = counting->threshold;
 }
 
 void sgc_candidates_gather(struct sgc_counting *counting)
 {
-    counting->gather(counting);
-    if (counting->postponed_bytes) {
-        candidates_sweep(counting, &counting->young);
-        candidates_sweep(counting, &counting->old);
-    }
+    counting->host->visit_thread_cells(counting->heap, candidates_gather_cell, counting);
 }
+
+/* ---- looking, at a stop */
 
 void sgc_candidate_settle(struct sgc_counting *counting, void *object)
 {
     uint8_t *state = sgc_state_byte(&counting->host->counts, object);
-    if (!(*state & SGC_COUNTING_CANDIDATE))
-        return;
-    if (!sgc_candidate_set_remove(&counting->young, object))
-        sgc_candidate_set_remove(&counting->old, object);
-    *state &= (uint8_t)~SGC_COUNTING_CANDIDATE;
+    if (*state & SGC_COUNTING_CANDIDATE)
+        *state = (uint8_t)((*state & ~SGC_COUNTING_CANDIDATE) | SGC_COUNTING_USED);
+}
+
+/* Calls visit for each candidate of the page, until it says that this is enough. */
+static bool page_visit(struct sgc_counting *counting, uintptr_t page,
+                       bool (*visit)(void *arg, void *object, uint8_t state), void *arg)
+{
+    const struct sgc_host *host = counting->host;
+    char *start = (char *)(page << SGC_PAGE_SHIFT);
+    const uint8_t *states = sgc_state_byte(&host->counts, start);
+    bool ours = false; /* a page lies in one slab, and so in one heap */
+    for (unsigned i = 0; i < SGC_PAGE_GRANULES; i += 8) {
+        uint64_t left;
+        memcpy(&left, states + i, sizeof(left));
+        for (left &= SGC_COUNTING_CANDIDATE * UINT64_C(0x0101010101010101); left; left &= left - 1) {
+            const unsigned granule = i + (unsigned)__builtin_ctzll(left) / 8;
+            void *object = start + (size_t)granule * SGC_GRANULE_BYTES;
+            if (!ours && host->heap_of(object) != counting->heap)
+                return true;
+            ours = true;
+            const uint8_t count = *sgc_count_byte(&host->counts, object);
+            if (count == 0 || count == SGC_COUNT_DEAD) /* it waits for its end, or the slot is free */
+                sgc_candidate_settle(counting, object);
+            else if (!visit(arg, object, states[granule]))
+                return false;
+        }
+    }
+    return true;
+}
+
+bool sgc_candidates_visit(struct sgc_counting *counting, struct sgc_candidates *candidates,
+                          bool (*visit)(void *arg, void *object, uint8_t state), void *arg)
+{
+    const struct sgc_page_set *pages = &candidates->pages;
+    for (size_t i = 0; i < pages->n_slots; i++) {
+        const size_t slot = (candidates->next_slot + i) & (pages->n_slots - 1);
+        if (pages->slots[slot] && !page_visit(counting, pages->slots[slot], visit, arg)) {
+            candidates->next_slot = slot; /* others' turn before it is this page's again */
+            return false;
+        }
+    }
+    return true;
+}
+
+struct candidate_count {
+    uint8_t wanted; /* SGC_COUNTING_OLD or 0 */
+    uint64_t n;
+};
+
+static bool candidate_count_one(void *arg, void *object, uint8_t state)
+{
+    struct candidate_count *count = arg;
+    (void)object;
+    count->n += (state & SGC_COUNTING_OLD) == count->wanted;
+    return true;
+}
+
+uint64_t sgc_candidates_count(struct sgc_counting *counting, struct sgc_candidates *candidates, bool old)
+{
+    struct candidate_count count = {.wanted = old ? SGC_COUNTING_OLD : 0};
+    sgc_candidates_visit(counting, candidates, candidate_count_one, &count);
+    return count.n;
+}
+
+bool sgc_candidate_make_old(struct sgc_counting *counting, void *object)
+{
+    if (!sgc_page_set_add(counting->host, &counting->old.pages, sgc_page_of(object)))
+        return false;
+    *sgc_state_byte(&counting->host->counts, object) |= SGC_COUNTING_OLD;
+    counting->old.n++;
+    return true;
 }

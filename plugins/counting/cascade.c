@@ -2,7 +2,8 @@
  * Called by refcount (at the end of sections), by rcu (after grace periods), by collect.c and garbage.c (at a stop).
  * Re-entrance: host->bury may call ops->decrement for the value of an ephemeron, which adds to the cascade that runs;
  * nothing recurses. The end of an object: claim (count 0 -> dead), bury (weak references, ephemerons; a finalizer
- * gives it another life), its children's claims, its place among the candidates, its slot. */
+ * gives it another life), its children's claims, its slot. What bury has nothing to do with, and what never got a
+ * reference, is told by the state byte and the type, without a call of core. */
 #include "plugins/counting/cascade.h"
 
 #include "plugins/counting/counting.h"
@@ -56,6 +57,18 @@ static void *cascade_pop(const struct sgc_host *host, struct sgc_cascade *cascad
     return cascade->n_first ? cascade->first[--cascade->n_first] : NULL;
 }
 
+static bool cascade_claim(const struct sgc_counting *counting, void *object)
+{
+    const struct sgc_counts *counts = &counting->host->counts;
+    uint8_t *byte = sgc_count_byte(counts, object);
+    if (!*counts->solo)
+        return sgc_count_claim_dead(counts, object);
+    if (__atomic_load_n(byte, __ATOMIC_RELAXED) != 0)
+        return false;
+    __atomic_store_n(byte, SGC_COUNT_DEAD, __ATOMIC_RELAXED);
+    return true;
+}
+
 void sgc_cascade_add(struct sgc_counting *counting, struct sgc_cascade *cascade, void *object)
 {
     if (sgc_counting_state(counting, object) & counting->pinned_state)
@@ -64,7 +77,7 @@ void sgc_cascade_add(struct sgc_counting *counting, struct sgc_cascade *cascade,
         sgc_counting_pend(counting);
         return;
     }
-    if (sgc_count_claim_dead(&counting->host->counts, object) || SGC_TEST_MUTANT("no-recheck"))
+    if (cascade_claim(counting, object) || SGC_TEST_MUTANT("no-recheck"))
         cascade_push(cascade, object);
 }
 
@@ -83,26 +96,46 @@ struct cascade_visitor {
     struct sgc_cascade *cascade;
 };
 
+static inline void cascade_release(struct sgc_counting *counting, struct sgc_cascade *cascade, void *child)
+{
+    if (sgc_counting_counts(counting, child) && sgc_counting_release(counting, cascade->own, child))
+        counting->child_at_zero(counting, cascade, child);
+}
+
 static void cascade_release_child(void *arg, void **place)
 {
     const struct cascade_visitor *visitor = arg;
-    struct sgc_counting *counting = visitor->counting;
-    void *child = *place; /* nobody else reads or writes the fields of a claimed object */
-    if (sgc_counting_counts(counting, child) && sgc_counting_release(counting, visitor->cascade->own, child))
-        counting->child_at_zero(counting, visitor->cascade, child);
+    cascade_release(visitor->counting, visitor->cascade, *place);
+}
+
+/* Nobody else reads or writes the fields of a claimed object. */
+static void cascade_release_children(struct sgc_counting *counting, struct sgc_cascade *cascade,
+                                     const struct sgc_type *type, void *object)
+{
+    if (type->trace || type->tail_refs) {
+        struct cascade_visitor visitor = {counting, cascade};
+        counting->host->visit_references(object, cascade_release_child, &visitor);
+        return;
+    }
+    for (uint32_t i = 0; i < type->n_ref_runs; i++) {
+        void **place = (void **)((char *)object + type->ref_runs[i].offset_bytes);
+        for (uint32_t n = type->ref_runs[i].n; n > 0; n--)
+            cascade_release(counting, cascade, *place++);
+    }
 }
 
 static void cascade_end(struct sgc_counting *counting, struct sgc_cascade *cascade, void *object)
 {
     const struct sgc_host *host = counting->host;
-    if (host->bury(object))
+    const struct sgc_type *type = host->type_of(object);
+    const uint8_t state = sgc_counting_state(counting, object);
+    /* Names and finalizers are bury's, and ephemerons, whose type has a trace callback. */
+    if (((state & SGC_STATE_WATCHED) || type->finalize || type->trace) && host->bury(object))
         return; /* in the finalizer queue, with a count of its own */
-    if (!sgc_counting_is_leaf(host->type_of(object))) {
-        struct cascade_visitor visitor = {counting, cascade};
-        host->visit_references(object, cascade_release_child, &visitor);
-    }
-    if (!sgc_candidate_forget(counting, cascade->own, object))
-        return;
+    if ((state & (SGC_COUNTING_USED | SGC_COUNTING_CANDIDATE)) && !sgc_counting_is_leaf(type))
+        cascade_release_children(counting, cascade, type, object);
+    if ((state & SGC_COUNTING_CANDIDATE) && cascade->own && cascade->own->n > 0)
+        cascade->own->n--;
     cascade->done[cascade->n_done++] = object;
     if (cascade->n_done == SGC_CASCADE_BATCH)
         cascade_flush(counting, cascade);

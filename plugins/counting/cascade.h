@@ -10,7 +10,7 @@
 #include <slabgc/plugin.h>
 
 struct sgc_counting;
-struct sgc_candidate_set;
+struct sgc_candidates;
 struct sgc_cascade_chunk;
 
 /* Worklist entries that need no memory: a list of any length never needs more than two. */
@@ -19,8 +19,8 @@ struct sgc_cascade_chunk;
 #define SGC_CASCADE_BATCH 64
 
 struct sgc_cascade {
-    struct sgc_candidate_set *own; /* candidates go here; see candidates.c */
-    bool running;                  /* sgc_cascade_run is on the stack: additions are found by it */
+    struct sgc_candidates *own; /* candidates go here; see candidates.c */
+    bool running;               /* sgc_cascade_run is on the stack: additions are found by it */
     uint32_t n_first, n_done;
     struct sgc_cascade_chunk *top;   /* worklist above first; NULL: none */
     struct sgc_cascade_chunk *spare; /* an empty chunk, kept */

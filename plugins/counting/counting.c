@@ -25,7 +25,9 @@ static void counting_take_params(struct sgc_counting *counting, const uint64_t *
         .minor_bytes = params[4],
         .full_growth_pct = params[5],
         .full_min_bytes = params[6],
+        .candidate_threshold_max = params[7],
     };
+    counting->threshold = params[0];
     counting_set_pace(counting);
 }
 
@@ -34,7 +36,6 @@ int sgc_counting_open(struct sgc_counting *counting, const struct sgc_host *host
 {
     counting->host = host;
     counting->heap = heap;
-    counting->young.limit = counting->old.limit = SIZE_MAX;
     counting->lock = host->lock_create();
     if (!counting->lock)
         return host->fail(error, -ENOMEM, "no memory for the lock of the candidates");
@@ -49,17 +50,26 @@ void sgc_counting_configure(struct sgc_counting *counting, const uint64_t *param
 
 void sgc_counting_quiesce(struct sgc_counting *counting)
 {
-    sgc_candidate_set_fini(counting->host, &counting->young);
-    sgc_candidate_set_fini(counting->host, &counting->old);
+    sgc_page_set_fini(counting->host, &counting->young.pages);
+    sgc_page_set_fini(counting->host, &counting->old.pages);
+    counting->young = counting->old = (struct sgc_candidates){0};
     sgc_node_map_fini(counting->host, &counting->map);
     sgc_cascade_fini(counting->host, &counting->cascade);
     counting->old_limit = 0;
-    counting->postponed_bytes = 0;
     counting->lost = counting->pending = counting->unknown = false;
+}
+
+/* Core gave the objects the state of new ones, which they are not. */
+static void adopt_visit(void *arg, void *object)
+{
+    const struct sgc_counting *counting = arg;
+    uint8_t *state = sgc_state_byte(&counting->host->counts, object);
+    *state = (uint8_t)((*state & ~counting->unshared_state) | SGC_COUNTING_USED);
 }
 
 void sgc_counting_adopt(struct sgc_counting *counting)
 {
+    counting->host->walk(counting->heap, adopt_visit, counting);
     counting->unknown = true;
 }
 
@@ -73,7 +83,7 @@ struct sgc_counting_cell *sgc_counting_cell_slow(struct sgc_counting *counting, 
 {
     struct sgc_counting_cell *made = counting->host->alloc(counting->cell_bytes);
     if (made)
-        made->young.limit = counting->limits.candidate_threshold;
+        made->young.limit = counting->threshold;
     *cell = made;
     return made;
 }

@@ -9,31 +9,45 @@
 #ifndef SLABGC_PLUGINS_COUNTING_COUNTING_H
 #define SLABGC_PLUGINS_COUNTING_COUNTING_H
 
-#include "plugins/counting/candidate_set.h"
 #include "plugins/counting/cascade.h"
 #include "plugins/counting/node_map.h"
+#include "plugins/counting/page_set.h"
 
 /* Uses of the strategy's four state bits. SGC_STATE_STORE is always set: it also tells objects with counted
- * references to them from those of manual types. */
-#define SGC_COUNTING_CANDIDATE SGC_STATE_PRIVATE /* in a candidate set, or memory for that was refused (`lost`) */
+ * references to them from those of manual types. A new object has none of the others. */
+#define SGC_COUNTING_CANDIDATE SGC_STATE_PRIVATE /* its page is in a set, or memory for that was refused (`lost`) */
 #define SGC_COUNTING_RETIRED SGC_STATE_PRIVATE_2 /* rcu: in a magazine */
-/* Dead and done with but for its slot, which waits for the owner of a candidate set. At a stop: garbage. */
-#define SGC_COUNTING_BURIED SGC_STATE_STORE_2
+/* One bit, two meanings. Of a candidate: a minor collection gave up on it. Of others: a reference was stored into it
+ * once. What is neither a candidate nor used has no children. */
+#define SGC_COUNTING_OLD SGC_STATE_STORE_2
+#define SGC_COUNTING_USED SGC_STATE_STORE_2
 
 /* Values of the shared parameters; each strategy's table declares them in this order, first (SGC_COUNTING_PARAMS). */
 struct sgc_counting_limits {
-    uint64_t candidate_threshold;     /* young candidates of one thread that ask for a minor collection */
+    /* young candidates of one thread that ask for a minor collection; see threshold_max */
+    uint64_t candidate_threshold;
     uint64_t old_candidate_threshold; /* old ones that make a minor collection look at all of them */
     /* ... and at least this share of the objects that the last such collection visited */
     uint64_t old_growth_pct;
     /* objects that a minor collection visits for one candidate before it calls it old */
     uint64_t visit_budget;
     uint64_t minor_bytes, full_growth_pct, full_min_bytes; /* core's pacer */
+    /* to this the threshold of candidates grows while minor collections find next to nothing */
+    uint64_t candidate_threshold_max;
 };
-#define SGC_COUNTING_N_PARAMS 7
+#define SGC_COUNTING_N_PARAMS 8
+
+/* Candidates of a thread, or of the heap: the pages that they are on. */
+struct sgc_candidates {
+    struct sgc_page_set pages;
+    /* noted since the pages were looked at, less those that the owner saw end: about how many there are */
+    uint64_t n;
+    uint64_t limit;   /* of n: then a thread asks for a collection; 0: never */
+    size_t next_slot; /* of pages: where the next look begins */
+};
 
 struct sgc_counting_cell {
-    struct sgc_candidate_set young;
+    struct sgc_candidates young;
 };
 
 struct sgc_counting {
@@ -42,24 +56,23 @@ struct sgc_counting {
     struct sgc_counting_limits limits;
     size_t cell_bytes;    /* of the strategy's thread cell */
     uint8_t pinned_state; /* state bits of objects that something else of the strategy's still points to */
+    /* state bits that mean of an object that no section may have read a reference to it: stores take them off values */
+    uint8_t unshared_state;
+    bool readers_unlocked; /* other threads may read a field while it is stored into */
 
     /* A child's count fell to 0 in a cascade: the strategy passes it to sgc_cascade_add, or keeps it for later. */
     void (*child_at_zero)(struct sgc_counting *counting, struct sgc_cascade *cascade, void *child);
-    /* Puts a new candidate where collections look: into own, or elsewhere. False: the OS refused memory. In a
-     * section, or at a stop. */
-    bool (*enlist)(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object);
-    /* At a stop: moves candidates from wherever enlist put them to young. */
-    void (*gather)(struct sgc_counting *counting);
     /* At a stop, in a full collection: brings every object that waits for its death to it. */
     void (*drain)(struct sgc_counting *counting);
 
-    void *lock;                     /* guards young and old */
-    struct sgc_candidate_set young; /* of ended threads and of collections */
-    struct sgc_candidate_set old;   /* a minor collection gave up on them */
-    uint64_t old_limit;             /* of old.n: the next look at old candidates; stopper */
-    uint64_t postponed_bytes;       /* atomic: of buried objects whose slots wait for the owner of a candidate set */
-    bool lost;                      /* atomic: a candidate is in no set */
-    bool pending;                   /* atomic: an object with count 0 waits on no list */
+    void *lock;                  /* guards young and old */
+    struct sgc_candidates young; /* of ended threads and of collections */
+    struct sgc_candidates old;   /* a minor collection gave up on them; n: of those made old since the last look */
+    uint64_t old_limit;          /* of old.n: the next look at old candidates; stopper */
+    uint64_t threshold;          /* young candidates that make a thread ask for a collection; changes at a stop */
+    uint64_t n_noted;            /* by all threads since the last look, as `n` of their candidates says; stopper */
+    bool lost;                   /* atomic: a candidate's page is in no set */
+    bool pending;                /* atomic: an object with count 0 waits on no list */
     /* the heap was taken over: the next full collection looks at every object that may be part of a cycle; stopper */
     bool unknown;
 
@@ -92,28 +105,29 @@ static inline struct sgc_counting_cell *sgc_counting_cell(struct sgc_counting *c
 /* An object of count 0 found no list to wait on: the next full collection finds it by walking. Any state. */
 void sgc_counting_pend(struct sgc_counting *counting);
 
-/* ---- candidates.c. `own`: the calling thread's young set, counting->young where that is the caller's (at a stop);
- * NULL when there is no memory for one. */
+/* ---- candidates.c. `own`: the calling thread's, counting->young at a stop; NULL when there is no memory for it. */
 /* The object may be part of a dead cycle once the caller's claim on it is gone. The caller has that claim still. */
-void sgc_candidate_note(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object);
-/* The object died and its children are released. True: the caller reclaims it; false: the slot is somebody else's to
- * reclaim, hands off. */
-bool sgc_candidate_forget(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object);
-/* A candidate stands in no set: the next full collection finds it by walking. Any state. */
+void sgc_candidate_note(struct sgc_counting *counting, struct sgc_candidates *own, void *object);
+/* A candidate's page stands in no set: the next full collection finds it by walking. Any state. */
 void sgc_candidates_lose(struct sgc_counting *counting);
-/* For strategies whose candidates are in their threads' own sets: the enlist and gather hooks, and a thread's end (in
- * a section of that thread, or at a stop). */
-bool sgc_candidate_enlist(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object);
-void sgc_candidates_gather_cells(struct sgc_counting *counting);
-void sgc_candidates_detach(struct sgc_counting *counting, struct sgc_candidate_set *own);
-/* At a stop: all candidates are in young and old, and what is buried there is reclaimed. */
+/* A thread's end: what it noted is the heap's. In a section of that thread, or at a stop. */
+void sgc_candidates_detach(struct sgc_counting *counting, struct sgc_candidates *own);
+/* At a stop: all candidates are on the pages of young and old; threads begin anew, with the threshold of now. */
 void sgc_candidates_gather(struct sgc_counting *counting);
+/* At a stop. Calls visit for each candidate on these pages, young or old, until it returns false: then the next look
+ * begins there. visit may settle it or make it old. Candidates that wait for their end are settled. True: all were
+ * visited. */
+bool sgc_candidates_visit(struct sgc_counting *counting, struct sgc_candidates *candidates,
+                          bool (*visit)(void *arg, void *object, uint8_t state), void *arg);
+uint64_t sgc_candidates_count(struct sgc_counting *counting, struct sgc_candidates *candidates, bool old);
+/* At a stop: minor collections leave it alone from now on. False: the OS refused memory, it stays young. */
+bool sgc_candidate_make_old(struct sgc_counting *counting, void *object);
 /* At a stop: the object is no candidate any more. */
 void sgc_candidate_settle(struct sgc_counting *counting, void *object);
 
-/* ---- collect.c. ops->collect and ops->verify; n_elsewhere: candidates that are in no set */
+/* ---- collect.c. ops->collect and ops->verify */
 void sgc_counting_collect(struct sgc_counting *counting, enum sgc_collect_kind kind);
-int sgc_counting_verify(struct sgc_counting *counting, uint64_t n_elsewhere, struct sgc_error *error);
+int sgc_counting_verify(struct sgc_counting *counting, struct sgc_error *error);
 /* ops->decrement while a collection runs (core buries the key of an ephemeron, the value loses its claim). */
 void sgc_counting_decrement_stopped(struct sgc_counting *counting, void *object);
 
@@ -153,19 +167,24 @@ static inline bool sgc_counting_is_acyclic(const struct sgc_counting *counting, 
  * object that lives on is noted as a candidate first, while the claim pins it; only the last claim (count 1) may go
  * without, as nothing then is left of the object. A failed compare-and-swap means that somebody else moved the count,
  * and the question is asked anew. */
-static inline bool sgc_counting_release(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object)
+static inline bool sgc_counting_release(struct sgc_counting *counting, struct sgc_candidates *own, void *object)
 {
     const struct sgc_counts *counts = &counting->host->counts;
+    const bool solo = *counts->solo;
     uint8_t *byte = sgc_count_byte(counts, object);
     uint8_t old = __atomic_load_n(byte, __ATOMIC_RELAXED);
     while (old == 1) {
+        if (solo) {
+            __atomic_store_n(byte, 0, __ATOMIC_RELAXED);
+            return true;
+        }
         /* pairs with other owners' decrements */
         if (__atomic_compare_exchange_n(byte, &old, 0, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
             return true;
     }
     if (old > 1 && old != SGC_COUNT_DEAD && !(sgc_counting_state(counting, object) & SGC_COUNTING_CANDIDATE))
         sgc_candidate_note(counting, own, object);
-    return sgc_count_decrement(counts, object, *counts->solo);
+    return sgc_count_decrement(counts, object, solo);
 }
 
 #endif

@@ -16,7 +16,10 @@ struct sgc_trial {
     bool over;       /* it met more, or a far node */
     uint32_t *undo;  /* older nodes whose internal count it raised, while budgeted */
     size_t n_undo, undo_room;
-    uint64_t n_far; /* nodes of walks that were over the budget */
+    bool with_old;    /* old candidates were walked from, too */
+    bool more;        /* candidates are left for which the map had no room: budgeted trials */
+    bool any_far;     /* nodes of walks that were over the budget are in the map */
+    bool keeps_young; /* a candidate that should be old stayed young: no memory */
 
     uint32_t follow;    /* live nodes to be followed, linked through `internal`; SGC_NODE_NONE: none */
     void **finalizable; /* garbage whose finalizer never ran; the first n_selected are queued now */
@@ -28,6 +31,8 @@ struct sgc_trial {
 bool sgc_trial_run(struct sgc_trial *trial, bool budgeted, bool with_old);
 void sgc_trial_fini(struct sgc_trial *trial);
 
+/* In the map of a trial that has been run, and found dead. */
+bool sgc_garbage_is(const struct sgc_node_map *map, const void *object);
 /* Settles the candidates of the map, queues the selected, reclaims the garbage. The heap's cascade holds what died of
  * it. */
 void sgc_garbage_end(struct sgc_trial *trial);

@@ -2,12 +2,11 @@
  * each other and of the rest, slots go back.
  * Called by collect.c at a stop, after a trial that was not refused. Allocates nothing that it cannot do without.
  *
- * Garbage carries SGC_COUNTING_BURIED from here to its slot's end: a claim that goes from it is then one of garbage's
- * own, and its count of 0 no event. All its claims are internal: references from garbage, and values of ephemerons
- * whose key or whose self is garbage. Burying breaks the latter, so that in the end every count is 0; that is
- * checked, object by object, by the claim.
- * What survives and loses a claim here is noted as a candidate or, at 0, goes to the heap's cascade, which the caller
- * runs. */
+ * A claim that goes from garbage, as the map tells, is one of garbage's own, and its count of 0 no event. All its
+ * claims are internal: references from garbage, and values of ephemerons whose key or whose self is garbage. Burying
+ * breaks the latter, so that in the end every count is 0; that is checked, object by object, by the claim. What
+ * survives and loses a claim here is noted as a candidate or, at 0, goes to the heap's cascade, which the caller runs.
+ */
 #include "plugins/counting/cycles.h"
 
 #define GARBAGE_BATCH 64
@@ -17,15 +16,25 @@ static bool garbage_is(const struct sgc_node *node)
     return !(node->flags & SGC_NODE_LIVE);
 }
 
-static void garbage_mark(struct sgc_trial *trial)
+bool sgc_garbage_is(const struct sgc_node_map *map, const void *object)
+{
+    const uint32_t index = sgc_node_map_find(map, object);
+    return index != SGC_NODE_NONE && garbage_is(&map->nodes[index]);
+}
+
+/* Every candidate that was walked from is a node and settles now, or is old. So nothing is left on the pages; what is
+ * noted from here on is on pages anew. */
+static void garbage_settle(struct sgc_trial *trial)
 {
     struct sgc_counting *counting = trial->counting;
-    for (uint32_t i = 0; i < trial->map->n; i++) {
-        const struct sgc_node *node = &trial->map->nodes[i];
-        sgc_candidate_settle(counting, node->object);
-        if (garbage_is(node))
-            *sgc_state_byte(&counting->host->counts, node->object) |= SGC_COUNTING_BURIED;
+    if (!trial->more && !trial->keeps_young)
+        sgc_page_set_fini(counting->host, &counting->young.pages);
+    if (trial->with_old) {
+        sgc_page_set_fini(counting->host, &counting->old.pages);
+        counting->old.n = 0;
     }
+    for (uint32_t i = 0; i < trial->map->n; i++)
+        sgc_candidate_settle(counting, trial->map->nodes[i].object);
 }
 
 /* Weak references before finalizers, finalizers' objects before the rest. */
@@ -87,7 +96,7 @@ static void garbage_reclaim(struct sgc_trial *trial)
 
 void sgc_garbage_end(struct sgc_trial *trial)
 {
-    garbage_mark(trial);
+    garbage_settle(trial);
     garbage_bury(trial);
     garbage_release_children(trial);
     garbage_reclaim(trial);

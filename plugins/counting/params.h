@@ -29,7 +29,9 @@
     SGC_COUNTING_PARAM_("full_growth", SGC_PARAM_PERCENT, 0, 100000, 300, \
         "Bytes allocated, as a share of those that the last full collection left, that make the next due; 0: never."), \
     SGC_COUNTING_PARAM_("full_min", SGC_PARAM_BYTES, 0, SGC_COUNTING_ALL_BYTES_, UINT64_C(64) << 20, \
-        "No full collection is due in a heap smaller than this.")
+        "No full collection is due in a heap smaller than this."), \
+    SGC_COUNTING_PARAM_("candidate_threshold_max", SGC_PARAM_COUNT, 1, SGC_COUNTING_MANY_, 1 << 20, \
+        "To this the candidate threshold grows while minor collections find next to nothing dead.")
 /* clang-format on */
 
 #endif

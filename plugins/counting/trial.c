@@ -10,9 +10,9 @@
  *    that brings more new nodes than the budget is undone: what it added to older nodes is taken back, and its own
  *    nodes are called far, to be taken out at the end of the step. Every young candidate among them becomes old: it
  *    is as live as the one walked from, or dies with it. A later walk that meets a far node is as good as over the
- *    budget, and ends there. So a minor collection visits no object twice in this step; and when far nodes alone are
- *    FAR_BUDGETS times the budget, the young candidates that are left become old unseen. That bounds a minor
- *    collection's visits in vain.
+ *    budget, and ends there. So a minor collection visits no object twice in this step; and when the map has
+ *    VISIT_BUDGETS times the budget, the step ends: the young candidates that are left wait, on their pages, for
+ *    another trial (collect.c says when). That bounds what is visited in vain.
  * 2. A node whose count exceeds its internal references has a claim from outside: it lives, and so does what it
  *    reaches. The rest is garbage.
  * 3. Finalizers: of garbage whose finalizer never ran, host->select_finalizable says which to queue; those and what
@@ -37,7 +37,7 @@
 #include <string.h>
 
 #define UNDO_ROOM_MIN 1024
-#define FAR_BUDGETS 32 /* with the default budget: 64 Ki objects, some milliseconds */
+#define VISIT_BUDGETS 32 /* with the default budget: 64 Ki objects, some milliseconds */
 
 /* ---- step 1: the walk */
 
@@ -122,11 +122,11 @@ static void trial_scan(struct sgc_trial *trial, uint32_t index)
     trial->map->nodes[index].flags = flags;
 }
 
-/* A refusal of memory leaves a candidate young. */
-static void trial_make_old(struct sgc_counting *counting, void *candidate)
+/* Where the OS refuses memory for its page it stays young, and so does the set of young pages. */
+static void trial_make_old(struct sgc_trial *trial, void *candidate)
 {
-    if (sgc_candidate_set_add(counting->host, &counting->old, candidate))
-        sgc_candidate_set_remove(&counting->young, candidate);
+    if (!sgc_candidate_make_old(trial->counting, candidate))
+        trial->keeps_young = true;
 }
 
 static void trial_roll_back(struct sgc_trial *trial)
@@ -136,28 +136,19 @@ static void trial_roll_back(struct sgc_trial *trial)
         trial->map->nodes[trial->undo[--trial->n_undo]].internal--;
     for (uint32_t i = trial->start; i < trial->map->n; i++) {
         struct sgc_node *node = &trial->map->nodes[i];
+        const uint8_t state = sgc_counting_state(counting, node->object);
         node->flags = SGC_NODE_FAR;
-        if (sgc_candidate_set_has(&counting->young, node->object))
-            trial_make_old(counting, node->object);
+        if ((state & SGC_COUNTING_CANDIDATE) && !(state & SGC_COUNTING_OLD))
+            trial_make_old(trial, node->object);
     }
-    trial->n_far += trial->map->n - trial->start;
-}
-
-/* A candidate that dies by its count, now or soon, needs no look. */
-static bool trial_is_dying(const struct sgc_counting *counting, const void *object)
-{
-    const uint8_t count = __atomic_load_n(sgc_count_byte(&counting->host->counts, object), __ATOMIC_RELAXED);
-    return count == 0 || count == SGC_COUNT_DEAD;
+    trial->any_far = true;
 }
 
 static void trial_walk(struct sgc_trial *trial, void *candidate)
 {
-    if (trial_is_dying(trial->counting, candidate))
+    trial->more = trial->budget != UINT32_MAX && trial->map->n / VISIT_BUDGETS >= trial->budget;
+    if (trial->more)
         return;
-    if (trial->budget != UINT32_MAX && trial->n_far / FAR_BUDGETS >= trial->budget) {
-        trial_make_old(trial->counting, candidate);
-        return;
-    }
     if (sgc_counting_is_acyclic(trial->counting, candidate)) { /* a key once, whose ephemerons are gone */
         sgc_candidate_settle(trial->counting, candidate);
         return;
@@ -174,13 +165,21 @@ static void trial_walk(struct sgc_trial *trial, void *candidate)
         trial_roll_back(trial);
 }
 
-static void trial_walk_set(struct sgc_trial *trial, const struct sgc_candidate_set *set)
+/* A young one that became old on the way is done with. */
+static bool trial_walk_young(void *arg, void *candidate, uint8_t state)
 {
-    for (size_t i = 0; i < sgc_candidate_set_slots(set) && !trial->refused; i++) {
-        void *candidate = sgc_candidate_set_at(set, i);
-        if (candidate)
-            trial_walk(trial, candidate);
-    }
+    struct sgc_trial *trial = arg;
+    if (!(state & SGC_COUNTING_OLD))
+        trial_walk(trial, candidate);
+    return !trial->refused && !trial->more;
+}
+
+static bool trial_walk_any(void *arg, void *candidate, uint8_t state)
+{
+    struct sgc_trial *trial = arg;
+    (void)state;
+    trial_walk(trial, candidate);
+    return !trial->refused;
 }
 
 /* ---- step 2: who lives */
@@ -347,10 +346,11 @@ bool sgc_trial_run(struct sgc_trial *trial, bool budgeted, bool with_old)
     trial->map = &counting->map;
     trial->budget = budgeted && budget < UINT32_MAX ? (uint32_t)budget : UINT32_MAX;
     trial->follow = SGC_NODE_NONE;
-    trial_walk_set(trial, &counting->young);
-    if (with_old)
-        trial_walk_set(trial, &counting->old);
-    if (trial->n_far)
+    trial->with_old = with_old;
+    if (sgc_candidates_visit(counting, &counting->young, with_old ? trial_walk_any : trial_walk_young, trial) &&
+        with_old)
+        sgc_candidates_visit(counting, &counting->old, trial_walk_any, trial);
+    if (trial->any_far)
         sgc_node_map_remove(trial->map, SGC_NODE_FAR);
     if (trial->refused || trial->map->n == 0)
         return !trial->refused;

@@ -1,6 +1,6 @@
 /* chain.h - a chain of magazines: objects in the order in which one thread put them in, taken out by one other, with
  * no lock and no waiting. Writer: a program's thread. Reader: the grace-period thread, or the stopper in its place.
- * Used for retired objects and for candidates (queues.c).
+ * Used for retired objects (queues.c).
  *
  * A cut takes note of how far the writer has come; what is before the cut is taken later, whatever the writer does
  * meanwhile. So a magazine that its thread left half full waits no longer than a full one.

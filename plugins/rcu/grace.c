@@ -1,8 +1,8 @@
 /* grace.c - what happens to retired objects when their grace period is over, batch by batch.
  * Called by core's grace-period thread (sgc_rcu_grace_elapsed, in a section of its own) and by full collections
  * (sgc_rcu_drain, at a stop). The argument why an object may be claimed stands in rcu.h.
- * A batch: cut (queues.c), close (era, stamp, request), wait for core's call, take in the candidates noted until
- * then, look at each object, end those that died with all that dies of them. One batch at a time; what is retired
+ * A batch: cut (queues.c), close (era, stamp, request), wait for core's call, look at each object, end those that died
+ * with all that dies of them. One batch at a time; what is retired
  * meanwhile makes the next one. */
 #include "plugins/rcu/rcu.h"
 #include <slabgc/testpoint.h>
@@ -19,11 +19,12 @@ static bool grace_touch_is_over(const struct sgc_rcu *rcu, const void *object)
     return __atomic_load_n(sgc_rcu_touch_byte(rcu, object), __ATOMIC_RELAXED) != (uint8_t)(rcu->safe + 1);
 }
 
-static void grace_take_in(struct sgc_rcu *rcu, void *candidate)
+/* Where the grace-period thread's candidates go, and the stopper's in its place. */
+static struct sgc_candidates *grace_own(struct sgc_rcu *rcu)
 {
-    struct sgc_counting *counting = &rcu->counting;
-    if (!sgc_candidate_set_add(counting->host, &counting->young, candidate))
-        sgc_candidates_lose(counting);
+    if (rcu->counting.stopped)
+        return &rcu->counting.young;
+    return rcu->cell ? &rcu->cell->counting.young : NULL;
 }
 
 static void grace_retire_anew(struct sgc_rcu *rcu, void *object)
@@ -53,7 +54,7 @@ static void grace_look_at(struct sgc_rcu *rcu, void *object)
     __atomic_fetch_and(sgc_state_byte(counts, object), (uint8_t)~SGC_COUNTING_RETIRED, __ATOMIC_ACQ_REL);
     if (!sgc_count_is_zero(counts, object) && !SGC_TEST_MUTANT("no-recheck"))
         /* cycle collections took it for live while it was here */
-        sgc_candidate_note(counting, &counting->young, object);
+        sgc_candidate_note(counting, grace_own(rcu), object);
     else if (grace_touch_is_over(rcu, object))
         sgc_cascade_add(counting, &rcu->cascade, object);
     else
@@ -64,9 +65,8 @@ static void grace_look_at(struct sgc_rcu *rcu, void *object)
 static bool grace_work(struct sgc_rcu *rcu)
 {
     void *object = NULL;
-    for (unsigned n = 0; n < GRACE_PIECE && (object = sgc_rcu_take_noted(rcu)) != NULL; n++)
-        grace_take_in(rcu, object);
-    if (object || sgc_cascade_run(&rcu->counting, &rcu->cascade, GRACE_PIECE))
+    rcu->cascade.own = grace_own(rcu);
+    if (sgc_cascade_run(&rcu->counting, &rcu->cascade, GRACE_PIECE))
         return true;
     for (unsigned n = 0; n < GRACE_PIECE && (object = sgc_rcu_take_retired(rcu)) != NULL; n++)
         grace_look_at(rcu, object);
@@ -99,12 +99,10 @@ static void grace_next_batch(struct sgc_rcu *rcu)
     }
 }
 
-/* Its grace period is over. Whoever noted a candidate that may now be claimed did so in a section that has ended. */
 static void grace_begin_work(struct sgc_rcu *rcu)
 {
     rcu->safe = rcu->era - 1;
     rcu->working = true;
-    sgc_rcu_cut_noted(rcu);
 }
 
 bool sgc_rcu_grace_elapsed(void *self)
@@ -126,15 +124,6 @@ bool sgc_rcu_grace_elapsed(void *self)
     }
     grace_next_batch(rcu);
     return false;
-}
-
-void sgc_rcu_gather(struct sgc_counting *counting)
-{
-    struct sgc_rcu *rcu = (struct sgc_rcu *)counting;
-    rcu->collection++;
-    sgc_rcu_cut_noted(rcu);
-    for (void *candidate; (candidate = sgc_rcu_take_noted(rcu)) != NULL;)
-        grace_take_in(rcu, candidate);
 }
 
 void sgc_rcu_drain(struct sgc_counting *counting)

@@ -1,5 +1,4 @@
-/* queues.c - touching and retiring objects, noting candidates, and the queues that carry both to the grace-period
- * thread.
+/* queues.c - touching and retiring objects, and the queues that carry them to the grace-period thread.
  * Called by rcu.c (decrements, in a section) and by grace.c (the grace-period thread, or the stopper in its place).
  * The chains' own argument is chain.h's.
  *
@@ -31,21 +30,15 @@ static struct sgc_rcu_queue *queue_create(struct sgc_rcu *rcu)
     struct sgc_rcu_queue *queue = host->alloc(sizeof(*queue));
     if (!queue)
         return NULL;
-    if (!sgc_chain_init(host, &queue->retired))
-        goto fail_queue;
-    if (!sgc_chain_init(host, &queue->noted))
-        goto fail_retired;
+    if (!sgc_chain_init(host, &queue->retired)) {
+        host->free(queue, sizeof(*queue));
+        return NULL;
+    }
     host->lock(rcu->counting.lock);
     queue->next = rcu->queues;
     rcu->queues = queue;
     host->unlock(rcu->counting.lock);
     return queue;
-
-fail_retired:
-    sgc_chain_fini(host, &queue->retired);
-fail_queue:
-    host->free(queue, sizeof(*queue));
-    return NULL;
 }
 
 static struct sgc_rcu_queue *queue_of(struct sgc_rcu *rcu, struct sgc_rcu_cell *cell)
@@ -89,30 +82,6 @@ void sgc_rcu_retire(struct sgc_rcu *rcu, struct sgc_rcu_cell *cell, void *object
     sgc_counting_pend(&rcu->counting);
 }
 
-/* A thread's candidates since the last collection make it ask for another. */
-static void enlist_count(struct sgc_rcu *rcu, struct sgc_rcu_cell *cell)
-{
-    if (cell->collection != rcu->collection) {
-        cell->collection = rcu->collection;
-        cell->n_noted = 0;
-    }
-    if (++cell->n_noted == rcu->counting.limits.candidate_threshold)
-        rcu->counting.host->request_collection(rcu->counting.heap, SGC_COLLECT_MINOR);
-}
-
-bool sgc_rcu_enlist(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object)
-{
-    struct sgc_rcu *rcu = (struct sgc_rcu *)counting;
-    if (own == &counting->young)
-        return sgc_candidate_set_add(counting->host, own, object);
-    struct sgc_rcu_cell *cell = (struct sgc_rcu_cell *)own;
-    struct sgc_rcu_queue *queue = queue_of(rcu, cell);
-    if (!queue || !sgc_chain_put(counting->host, &queue->noted, object))
-        return false;
-    enlist_count(rcu, cell);
-    return true;
-}
-
 void sgc_rcu_queue_detach(struct sgc_rcu *rcu, struct sgc_rcu_cell *cell)
 {
     if (!cell->queue)
@@ -128,7 +97,6 @@ void sgc_rcu_queue_detach(struct sgc_rcu *rcu, struct sgc_rcu_cell *cell)
 static void queue_free(const struct sgc_host *host, struct sgc_rcu_queue *queue)
 {
     sgc_chain_fini(host, &queue->retired);
-    sgc_chain_fini(host, &queue->noted);
     host->free(queue, sizeof(*queue));
 }
 
@@ -139,7 +107,7 @@ bool sgc_rcu_cut_retired(struct sgc_rcu *rcu)
     host->lock(rcu->counting.lock);
     for (struct sgc_rcu_queue **place = &rcu->queues, *queue; (queue = *place) != NULL;) {
         const bool empty = sgc_chain_is_empty(&queue->retired);
-        if (empty && queue->detached && sgc_chain_is_empty(&queue->noted)) {
+        if (empty && queue->detached) {
             *place = queue->next;
             queue_free(host, queue);
             continue;
@@ -149,35 +117,14 @@ bool sgc_rcu_cut_retired(struct sgc_rcu *rcu)
         place = &queue->next;
     }
     rcu->taking = rcu->queues;
-    rcu->taking_noted = NULL;
     host->unlock(rcu->counting.lock);
     return any;
-}
-
-void sgc_rcu_cut_noted(struct sgc_rcu *rcu)
-{
-    const struct sgc_host *host = rcu->counting.host;
-    host->lock(rcu->counting.lock);
-    for (struct sgc_rcu_queue *queue = rcu->queues; queue; queue = queue->next)
-        sgc_chain_cut(&queue->noted);
-    rcu->taking_noted = rcu->queues;
-    host->unlock(rcu->counting.lock);
 }
 
 void *sgc_rcu_take_retired(struct sgc_rcu *rcu)
 {
     for (; rcu->taking; rcu->taking = rcu->taking->next) {
         void *object = sgc_chain_take(rcu->counting.host, &rcu->taking->retired);
-        if (object)
-            return object;
-    }
-    return NULL;
-}
-
-void *sgc_rcu_take_noted(struct sgc_rcu *rcu)
-{
-    for (; rcu->taking_noted; rcu->taking_noted = rcu->taking_noted->next) {
-        void *object = sgc_chain_take(rcu->counting.host, &rcu->taking_noted->noted);
         if (object)
             return object;
     }
@@ -195,13 +142,12 @@ bool sgc_rcu_anything_retired(struct sgc_rcu *rcu)
     return any;
 }
 
-void sgc_rcu_queues_count(const struct sgc_rcu *rcu, uint64_t *n_retired, uint64_t *n_noted)
+uint64_t sgc_rcu_queues_count(const struct sgc_rcu *rcu)
 {
-    *n_retired = *n_noted = 0;
-    for (const struct sgc_rcu_queue *queue = rcu->queues; queue; queue = queue->next) {
-        *n_retired += sgc_chain_count(&queue->retired);
-        *n_noted += sgc_chain_count(&queue->noted);
-    }
+    uint64_t n = 0;
+    for (const struct sgc_rcu_queue *queue = rcu->queues; queue; queue = queue->next)
+        n += sgc_chain_count(&queue->retired);
+    return n;
 }
 
 void sgc_rcu_queues_free(struct sgc_rcu *rcu)
@@ -211,5 +157,5 @@ void sgc_rcu_queues_free(struct sgc_rcu *rcu)
         rcu->queues = queue->next;
         queue_free(rcu->counting.host, queue);
     }
-    rcu->taking = rcu->taking_noted = NULL;
+    rcu->taking = NULL;
 }

@@ -22,10 +22,9 @@ static int rcu_open(const struct sgc_host *host, struct sgc_heap *heap, const ui
     rcu->counting.cell_bytes = sizeof(struct sgc_rcu_cell);
     rcu->counting.pinned_state = SGC_COUNTING_RETIRED;
     rcu->counting.child_at_zero = sgc_rcu_child_at_zero;
-    rcu->counting.enlist = sgc_rcu_enlist;
-    rcu->counting.gather = sgc_rcu_gather;
+    rcu->counting.unshared_state = SGC_STATE_DEFER;
+    rcu->counting.readers_unlocked = true;
     rcu->counting.drain = sgc_rcu_drain;
-    rcu->cascade.own = &rcu->counting.young;
     rcu->touch_bias = host->private_bias(0);
     rcu->era = 1; /* safe: 0 */
     rcu_take_params(rcu, params);
@@ -105,6 +104,7 @@ static void rcu_thread_detach(void *self, void **place)
         __atomic_store_n(&rcu->cell, NULL, __ATOMIC_RELAXED);
         __atomic_store_n(&rcu->wanted, false, __ATOMIC_RELAXED);
     }
+    sgc_candidates_detach(&rcu->counting, &cell->counting.young);
     sgc_rcu_queue_detach(rcu, cell);
     *place = NULL;
     rcu->counting.host->free(cell, sizeof(*cell));
@@ -126,13 +126,12 @@ static int rcu_verify(void *self, struct sgc_error *error)
     struct sgc_rcu *rcu = self;
     const struct sgc_host *host = rcu->counting.host;
     struct rcu_census census = {.rcu = rcu};
-    uint64_t n_retired, n_noted;
     host->walk(rcu->counting.heap, rcu_census_object, &census);
-    sgc_rcu_queues_count(rcu, &n_retired, &n_noted);
+    const uint64_t n_retired = sgc_rcu_queues_count(rcu);
     if (census.n_retired != n_retired)
         return host->fail(error, -EUCLEAN, "retired: %llu objects are marked, %llu are in magazines",
                           (unsigned long long)census.n_retired, (unsigned long long)n_retired);
-    return sgc_counting_verify(&rcu->counting, n_noted, error);
+    return sgc_counting_verify(&rcu->counting, error);
 }
 
 static const struct sgc_param rcu_params[] = {
@@ -147,8 +146,9 @@ static const struct sgc_param rcu_params[] = {
 
 static const struct sgc_strategy_ops rcu_ops = {
     .struct_bytes = sizeof(struct sgc_strategy_ops),
-    .new_state = SGC_STATE_STORE | SGC_STATE_COUNTED,
+    .new_state = SGC_STATE_STORE | SGC_STATE_COUNTED | SGC_STATE_DEFER, /* the latter: unshared */
     .store_mask = SGC_STATE_STORE,
+    .end_state = SGC_STATE_STORE | SGC_STATE_COUNTED | SGC_STATE_DEFER,
     .open = rcu_open,
     .configure = rcu_configure,
     .close = rcu_close,

@@ -41,11 +41,11 @@
  * if its touch is over: its bare references came from the parent (read before the parent was unlinked: ended) or from
  * another place, whose overwriting touched the child. If not, it is retired anew.
  *
- * Candidates. Only the grace-period thread and the stopper end objects, so the candidate sets are theirs alone. A
- * program's thread puts a candidate into a chain of its own, after the touch and before the decrement; the
- * grace-period thread empties these chains when a batch's grace period is over, before it claims anything. A
- * candidate that may be claimed has a touch that is over: the section that noted it had ended, so it was in the
- * chain, and is in the set by then, where it is found and taken out. */
+ * Unshared objects. A new object has SGC_STATE_DEFER: no field, no root cell and no weak reference ever had it, so only
+ * who holds it has a reference, and no section has a bare one. Stores and core (root cells) take the bit off before the
+ * reference can be seen; it never comes back. While an object has it and no reference was stored into it either, its
+ * last drop ends it at once, without a grace period: core does that (end_state). What was stored into goes by way of
+ * a magazine like all others. */
 #ifndef SLABGC_PLUGINS_RCU_RCU_H
 #define SLABGC_PLUGINS_RCU_RCU_H
 
@@ -54,22 +54,19 @@
 
 /* What a thread leaves to the grace-period thread. Registered with the heap until it is empty and its thread left. */
 struct sgc_rcu_queue {
-    struct sgc_chain retired, noted;
+    struct sgc_chain retired;
     struct sgc_rcu_queue *next; /* lock */
     bool detached;              /* lock: the thread has left */
 };
 
 struct sgc_rcu_cell {
-    /* first; its set stays empty, and its address stands for this cell in the enlist hook */
-    struct sgc_counting_cell counting;
-    struct sgc_rcu_queue *queue;  /* NULL before the first use */
-    uint64_t n_noted, collection; /* candidates noted since that collection */
+    struct sgc_counting_cell counting; /* first */
+    struct sgc_rcu_queue *queue;       /* NULL before the first use */
 };
 
 struct sgc_rcu {
-    /* first; its lock also guards queues; its sets are the grace-period thread's, or the stopper's */
-    struct sgc_counting counting;
-    uint8_t *touch_bias; /* SGC_METADATA_PRIVATE_0: touch byte of p is touch_bias[p >> 4] */
+    struct sgc_counting counting; /* first; its lock also guards queues */
+    uint8_t *touch_bias;          /* SGC_METADATA_PRIVATE_0: touch byte of p is touch_bias[p >> 4] */
     /* atomic: read at rest, while configure writes at a stop */
     uint64_t retired_soft_bytes, retired_hard_bytes, backpressure_max_ns;
 
@@ -78,14 +75,13 @@ struct sgc_rcu {
     uint64_t era;          /* atomic; raised by the grace-period thread and the stopper */
     int64_t retired_bytes; /* atomic: of objects in magazines */
     bool wanted;           /* atomic: a grace period is asked for, and grace_elapsed will come */
-    uint64_t collection;   /* number of the next one; stopper */
 
     /* The grace-period thread's, or the stopper's. */
-    uint64_t safe;                               /* every touch of this era or less is over */
-    uint64_t batch_stamp;                        /* the batch may be worked on when this grace period is done */
-    bool batch, working;                         /* there is one; its grace period is over */
-    struct sgc_rcu_queue *taking, *taking_noted; /* queues from here on may have something before their cuts */
-    struct sgc_rcu_cell *cell;                   /* atomic: the grace-period thread's own; NULL before it has run */
+    uint64_t safe;                /* every touch of this era or less is over */
+    uint64_t batch_stamp;         /* the batch may be worked on when this grace period is done */
+    bool batch, working;          /* there is one; its grace period is over */
+    struct sgc_rcu_queue *taking; /* queues from here on may have something before their cuts */
+    struct sgc_rcu_cell *cell;    /* atomic: the grace-period thread's own; NULL before it has run */
     struct sgc_cascade cascade;
 };
 
@@ -94,25 +90,20 @@ struct sgc_rcu {
 void sgc_rcu_touch(struct sgc_rcu *rcu, void *object);
 /* Puts an object whose count fell to 0 into a magazine of the calling thread, unless it is in one. In a section. */
 void sgc_rcu_retire(struct sgc_rcu *rcu, struct sgc_rcu_cell *cell, void *object);
-/* The enlist hook. */
-bool sgc_rcu_enlist(struct sgc_counting *counting, struct sgc_candidate_set *own, void *object);
 /* The thread leaves its queue. In a section of that thread, or at a stop. */
 void sgc_rcu_queue_detach(struct sgc_rcu *rcu, struct sgc_rcu_cell *cell);
-/* The rest: grace-period thread or stopper. Cut all queues' chains at what is in them now; the first tells whether
- * there is anything. */
+/* The rest: grace-period thread or stopper. Cuts all queues' chains at what is in them now; tells whether there is
+ * anything. */
 bool sgc_rcu_cut_retired(struct sgc_rcu *rcu);
-void sgc_rcu_cut_noted(struct sgc_rcu *rcu);
 /* Next object before the cuts, or NULL. */
 void *sgc_rcu_take_retired(struct sgc_rcu *rcu);
-void *sgc_rcu_take_noted(struct sgc_rcu *rcu);
 bool sgc_rcu_anything_retired(struct sgc_rcu *rcu);
-void sgc_rcu_queues_count(const struct sgc_rcu *rcu, uint64_t *n_retired, uint64_t *n_noted); /* at a stop */
+uint64_t sgc_rcu_queues_count(const struct sgc_rcu *rcu); /* objects in magazines; at a stop */
 void sgc_rcu_queues_free(struct sgc_rcu *rcu);
 
 /* ---- grace.c */
 bool sgc_rcu_grace_elapsed(void *self);
-/* The hooks gather, drain and child_at_zero. */
-void sgc_rcu_gather(struct sgc_counting *counting);
+/* The hooks drain and child_at_zero. */
 void sgc_rcu_drain(struct sgc_counting *counting);
 void sgc_rcu_child_at_zero(struct sgc_counting *counting, struct sgc_cascade *cascade, void *child);
 

@@ -32,8 +32,6 @@ static int refcount_open(const struct sgc_host *host, struct sgc_heap *heap, con
         return host->fail(error, -ENOMEM, "no memory for the strategy's record");
     counting->cell_bytes = sizeof(struct refcount_cell);
     counting->child_at_zero = sgc_cascade_add;
-    counting->enlist = sgc_candidate_enlist;
-    counting->gather = sgc_candidates_gather_cells;
     counting->drain = refcount_drain;
     const int rc = sgc_counting_open(counting, host, heap, params, error);
     if (rc < 0) {
@@ -113,7 +111,7 @@ static int refcount_adopt(void *self, struct sgc_error *error)
 
 static int refcount_verify(void *self, struct sgc_error *error)
 {
-    return sgc_counting_verify(self, 0, error);
+    return sgc_counting_verify(self, error);
 }
 
 static const struct sgc_param refcount_params[] = {SGC_COUNTING_PARAMS};
@@ -122,6 +120,8 @@ static const struct sgc_strategy_ops refcount_ops = {
     .struct_bytes = sizeof(struct sgc_strategy_ops),
     .new_state = SGC_STATE_STORE | SGC_STATE_COUNTED | SGC_STATE_DEFER,
     .store_mask = SGC_STATE_STORE,
+    .end_state = SGC_STATE_STORE | SGC_STATE_COUNTED | SGC_STATE_DEFER,
+    .quiet_mask = SGC_COUNTING_CANDIDATE, /* noted already */
     .open = refcount_open,
     .configure = refcount_configure,
     .close = refcount_close,

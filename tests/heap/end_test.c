@@ -151,6 +151,24 @@ START_TEST(a_quiet_objects_decrements_are_its_counts_alone_while_a_claim_is_left
 }
 END_TEST
 
+START_TEST(in_a_root_cell_an_object_is_shared_where_readers_take_no_lock)
+{
+    struct sgc_root root = {0};
+    struct node *node = sgc_new(nodes);
+    sgc_root_set(&root, node); /* `sharing`, whose readers lock */
+    ck_assert_uint_eq(*sgc_state_byte(&sgc_counts, node), ending_ops.end_state);
+    ending_plugin.capabilities |= SGC_NEED_CONCURRENT_READERS;
+    sgc_root_set(&root, node);
+    sgc_root_set(&root, NULL);
+    ck_assert_uint_eq(*sgc_state_byte(&sgc_counts, node), ending_ops.end_state & ~SGC_STATE_DEFER);
+    assert_verifies(heap);
+    n_decrements = 0;
+    sgc_drop(node);
+    ck_assert_uint_eq(n_decrements, 1);
+    ck_assert_uint_eq(n_live(heap), 0);
+}
+END_TEST
+
 static unsigned n_reset, n_finalized;
 static int quiet_ctor(void *slot)
 {
@@ -277,6 +295,7 @@ int main(void)
     tcase_add_test(tc, an_object_with_a_weak_name_is_the_strategys_to_end);
     tcase_add_test(tc, in_a_section_an_object_ends_with_the_section);
     tcase_add_test(tc, a_quiet_objects_decrements_are_its_counts_alone_while_a_claim_is_left);
+    tcase_add_test(tc, in_a_root_cell_an_object_is_shared_where_readers_take_no_lock);
     tcase_add_test(tc, types_whose_end_takes_more_than_the_slot_end_by_the_strategy);
     tcase_add_test(tc, objects_of_every_size_end_and_are_zero_when_they_come_again);
     tcase_add_test(tc, a_second_drop_after_a_straight_end_is_a_double_drop);

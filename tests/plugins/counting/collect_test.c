@@ -81,7 +81,7 @@ START_TEST(after_a_full_collection_no_candidate_is_left)
             fake_collect(step % 1000 ? SGC_COLLECT_MINOR : SGC_COLLECT_FULL);
     }
     fake_collect(SGC_COLLECT_FULL);
-    ck_assert_uint_eq(counting()->young.n + counting()->old.n, 0);
+    ck_assert_uint_eq(counting()->young.pages.n + counting()->old.pages.n, 0);
     fake_verify();
     ck_assert_uint_eq(fake.n_live, 200);
     for (unsigned i = 0; i < 200; i++)
@@ -111,6 +111,7 @@ START_TEST(the_live_set_is_that_of_a_trace)
         static struct fake_object *objects[N];
         static bool held[N], marked[N];
         fake_open(&sgc_strategy_plugin, "visit_budget", 8, "candidate_threshold", 16, NULL);
+        fake.straight_ends = round % 2;
         for (unsigned i = 0; i < N; i++) {
             objects[i] = fake_new(support_random(&random) % 5 ? &fake_node_type : &fake_leaf_type);
             held[i] = true;
@@ -159,24 +160,28 @@ static int verify(struct sgc_error *error)
     return rc;
 }
 
-START_TEST(verify_names_a_candidate_without_its_mark)
+START_TEST(verify_names_a_candidate_whose_page_is_in_no_set)
 {
     struct sgc_error error;
     fake_open(&sgc_strategy_plugin, NULL);
-    void *ring = graph_ring(3, &fake_node_type);
-    *sgc_state_byte(&fake_host()->counts, fake_get(ring, 0)) &= (uint8_t)~SGC_COUNTING_CANDIDATE;
+    void *object = fake_new(&fake_node_type);
+    *sgc_state_byte(&fake_host()->counts, object) |= SGC_COUNTING_CANDIDATE;
     ck_assert_int_eq(verify(&error), -EUCLEAN);
-    ck_assert_ptr_nonnull(strstr(error.message, "is not marked as a candidate"));
+    ck_assert_ptr_nonnull(strstr(error.message, "candidates: the page of object"));
 }
 END_TEST
 
-START_TEST(verify_names_marks_without_a_candidate)
+START_TEST(verify_names_an_old_candidate_whose_page_is_in_the_young_set_alone)
 {
     struct sgc_error error;
     fake_open(&sgc_strategy_plugin, NULL);
-    *sgc_state_byte(&fake_host()->counts, fake_new(&fake_node_type)) |= SGC_COUNTING_CANDIDATE;
+    void *object = fake_new(&fake_node_type);
+    fake_hold(object);
+    fake_drop(object);
+    fake_verify();
+    *sgc_state_byte(&fake_host()->counts, object) |= SGC_COUNTING_OLD;
     ck_assert_int_eq(verify(&error), -EUCLEAN);
-    ck_assert_str_eq(error.message, "candidates: 1 objects are marked, 0 are in sets");
+    ck_assert_ptr_nonnull(strstr(error.message, "candidates: the page of object"));
 }
 END_TEST
 
@@ -200,8 +205,8 @@ int main(void)
     tcase_add_test(tests, old_candidates_are_looked_at_when_there_are_enough);
     tcase_add_test(tests, after_a_full_collection_no_candidate_is_left);
     tcase_add_test(tests, the_live_set_is_that_of_a_trace);
-    tcase_add_test(tests, verify_names_a_candidate_without_its_mark);
-    tcase_add_test(tests, verify_names_marks_without_a_candidate);
+    tcase_add_test(tests, verify_names_a_candidate_whose_page_is_in_no_set);
+    tcase_add_test(tests, verify_names_an_old_candidate_whose_page_is_in_the_young_set_alone);
     tcase_add_test(tests, verify_names_objects_without_a_claim);
     suite_add_tcase(suite, tests);
     return support_main(suite);

@@ -87,6 +87,52 @@ START_TEST(a_field_has_no_claim_on_an_object_of_a_manual_type)
 }
 END_TEST
 
+START_TEST(an_owner_is_used_once_a_reference_was_stored_into_it)
+{
+    for (unsigned solo = 0; solo < 2; solo++) {
+        fake_open(&sgc_strategy_plugin, NULL);
+        fake.solo = (uint8_t)solo;
+        struct fake_object *owners[4];
+        void *value = fake_new(&fake_node_type);
+        for (unsigned i = 0; i < 4; i++)
+            owners[i] = fake_new(&fake_node_type);
+        fake_set(owners[0], 0, NULL);
+        fake_set(owners[0], 0, (void *)7);
+        ck_assert(!(fake_state(owners[0]) & SGC_COUNTING_USED));
+        fake_set(owners[1], 0, value);
+        ck_assert_ptr_null(fake.ops->exchange(fake.self, owners[2], &owners[2]->references[0], value));
+        ck_assert(fake.ops->compare_exchange(fake.self, owners[3], &owners[3]->references[0], NULL, value));
+        for (unsigned i = 1; i < 4; i++) {
+            ck_assert(fake_state(owners[i]) & SGC_COUNTING_USED);
+            fake_drop(owners[i]);
+        }
+        ck_assert_uint_eq(fake_count(value), 1);
+        fake_drop(value);
+        fake_drop(owners[0]);
+        ck_assert_uint_eq(fake.n_live, 0);
+        fake_close();
+    }
+}
+END_TEST
+
+/* The bit means something else while it is one; settled, it counts as used. */
+START_TEST(a_store_into_a_young_candidate_does_not_make_it_old)
+{
+    fake_open(&sgc_strategy_plugin, NULL);
+    void *owner = fake_new(&fake_node_type), *value = fake_new(&fake_node_type);
+    fake_hold(owner);
+    fake_drop(owner);
+    fake_set(owner, 0, value);
+    ck_assert_uint_eq(fake_state(owner) & (SGC_COUNTING_CANDIDATE | SGC_COUNTING_OLD), SGC_COUNTING_CANDIDATE);
+    fake_drop(value);
+    fake_collect(SGC_COLLECT_MINOR);
+    ck_assert_uint_eq(fake_state(owner) & (SGC_COUNTING_CANDIDATE | SGC_COUNTING_USED), SGC_COUNTING_USED);
+    fake_drop(owner);
+    ck_assert_uint_eq(fake.n_live, 0);
+    fake_close();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("stores");
@@ -97,6 +143,8 @@ int main(void)
     tcase_add_test(tests, compare_exchange_counts_what_it_stored_and_nothing_else);
     tcase_add_test(tests, immediates_are_stored_and_never_counted);
     tcase_add_test(tests, a_field_has_no_claim_on_an_object_of_a_manual_type);
+    tcase_add_test(tests, an_owner_is_used_once_a_reference_was_stored_into_it);
+    tcase_add_test(tests, a_store_into_a_young_candidate_does_not_make_it_old);
     suite_add_tcase(suite, tests);
     return support_main(suite);
 }

@@ -98,8 +98,8 @@ START_TEST(a_walk_beyond_the_budget_makes_its_candidates_old_and_leaves_no_trace
     fake_drop(large);
     fake_collect(SGC_COLLECT_MINOR);
     ck_assert_uint_eq(fake.n_live, 50);
-    ck_assert_uint_eq(counting()->young.n, 0);
-    ck_assert_uint_gt(counting()->old.n, 0);
+    ck_assert_uint_eq(counting()->young.pages.n, 0);
+    ck_assert_uint_gt(counting()->old.pages.n, 0);
     fake_verify();
     fake_collect(SGC_COLLECT_FULL);
     ck_assert_uint_eq(fake.n_live, 0);

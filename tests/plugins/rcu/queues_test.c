@@ -7,9 +7,7 @@ static uint8_t touch_of(const void *object)
 
 static uint64_t n_retired(void)
 {
-    uint64_t n_retired, n_noted;
-    sgc_rcu_queues_count(rcu(), &n_retired, &n_noted);
-    return n_retired;
+    return sgc_rcu_queues_count(rcu());
 }
 
 START_TEST(a_touch_writes_the_era)
@@ -79,7 +77,7 @@ END_TEST
 START_TEST(a_thread_asks_for_a_collection_when_it_has_noted_enough)
 {
     void *nodes[10];
-    fake_open(&sgc_strategy_plugin, "candidate_threshold", 10, NULL);
+    fake_open(&sgc_strategy_plugin, "candidate_threshold", 10, "candidate_threshold_max", 10, NULL);
     for (unsigned round = 0; round < 3; round++) {
         for (unsigned i = 0; i < 10; i++) {
             ck_assert_int_eq(fake.requested, -1);
@@ -143,12 +141,12 @@ END_TEST
 
 START_TEST(without_memory_for_magazines_a_full_collection_ends_the_retired)
 {
-    for (long refuse_after = 0; refuse_after < 5; refuse_after++) {
+    for (long refuse_after = 0; refuse_after < 4; refuse_after++) {
         fake_open(&sgc_strategy_plugin, NULL);
         void *keep = fake_new(&fake_leaf_type), *objects[SGC_MAGAZINE_OBJECTS * 2];
         for (unsigned i = 0; i < SGC_MAGAZINE_OBJECTS * 2; i++)
             objects[i] = fake_new(&fake_leaf_type);
-        fake.refuse_after = refuse_after; /* the cell, the queue, its magazines, another magazine */
+        fake.refuse_after = refuse_after; /* the cell, the queue, its magazine, another magazine */
         for (unsigned i = 0; i < SGC_MAGAZINE_OBJECTS * 2; i++)
             fake_drop(objects[i]);
         ck_assert_int_eq(fake.requested, SGC_COLLECT_FULL);

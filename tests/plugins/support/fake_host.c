@@ -279,6 +279,22 @@ void fake_decrement_later(void *object)
     }
 }
 
+bool fake_end_straight(void *object)
+{
+    const struct sgc_type *type = host_type_of(object);
+    const uint8_t end_state = fake.ops->end_state;
+    if (!fake.straight_ends || fake.depth || !end_state || *fake_count_byte(object) != 1 ||
+        fake_state(object) != end_state || type->finalize || type == &fake_ephemeron_type ||
+        (type->flags & SGC_TYPE_MANUAL))
+        return false;
+    for (uint32_t i = 0; type->n_ref_runs && i < FAKE_REFERENCES; i++)
+        FAKE_CHECK(!sgc_is_object(((struct fake_object *)object)->references[i]),
+                   "object %p is in its end state and refers to another", object);
+    *fake_count_byte(object) = SGC_COUNT_DEAD;
+    host_reclaim(NULL, &object, 1);
+    return true;
+}
+
 static void **host_thread_cell(struct sgc_heap *heap)
 {
     (void)heap;

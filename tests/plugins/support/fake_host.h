@@ -37,6 +37,8 @@ struct fake {
     void *queue[64];
     struct sgc_pace pace;
     uint8_t solo;
+    bool straight_ends; /* as core does: last drops at rest in ops->end_state do not come to the strategy; default: they
+                           do */
 };
 extern struct fake fake;
 
@@ -56,6 +58,8 @@ void fake_set(void *owner, unsigned i, void *value);
 void *fake_get(void *owner, unsigned i);
 void fake_hold(void *object);
 void fake_drop(void *object);
+/* A root cell gets the object: sections may read it from now on. */
+void fake_share(void *object);
 /* What the ephemeron leads to: NULL once broken. */
 void *fake_ephemeron_value(void *ephemeron);
 /* Makes a weak reference to the object; its number. */

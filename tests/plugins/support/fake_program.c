@@ -132,7 +132,14 @@ void fake_hold(void *object)
 void fake_drop(void *object)
 {
     fake_check_object(object);
-    fake_decrement_later(object);
+    if (!fake_end_straight(object))
+        fake_decrement_later(object);
+}
+
+void fake_share(void *object)
+{
+    fake_check_object(object);
+    *sgc_state_byte(&fake_host()->counts, object) &= (uint8_t)~SGC_STATE_DEFER;
 }
 
 unsigned fake_weak(void *object)

@@ -21,9 +21,12 @@ struct fake_ephemeron {
     void *key, *value;
 };
 
+/* Slots and their metadata begin as in core: strategies may look at the state bytes of whole pages, in words. */
 struct fake_state {
-    _Alignas(FAKE_SLOT_BYTES) unsigned char slots[FAKE_OBJECTS][FAKE_SLOT_BYTES];
-    uint8_t counts[FAKE_GRANULES], states[FAKE_GRANULES], private_bytes[2][FAKE_GRANULES];
+    _Alignas(4096) unsigned char slots[FAKE_OBJECTS][FAKE_SLOT_BYTES];
+    _Alignas(4096) uint8_t counts[FAKE_GRANULES];
+    _Alignas(4096) uint8_t states[FAKE_GRANULES];
+    uint8_t private_bytes[2][FAKE_GRANULES];
     uint32_t excess[FAKE_GRANULES];
     const struct sgc_type *types[FAKE_OBJECTS]; /* NULL: free */
     uint32_t free_ring[FAKE_OBJECTS];           /* reclaimed slots, oldest first */
@@ -47,5 +50,7 @@ uint8_t *fake_count_byte(const void *object);
 uint32_t *fake_excess_of(const void *object);
 uint64_t fake_count_value(const void *object);
 void fake_decrement_later(void *object);
+/* The straight end of core/heap/end.h, where it may be; checks what the strategy promises of such objects. */
+bool fake_end_straight(void *object);
 
 #endif
