@@ -55,7 +55,7 @@ static void front_drain_stopped(struct sgc_front *front, void *surplus)
 /* Slabs without live slots leave, but for what a reservation or the next refill of the front may need. */
 static void front_trim(struct sgc_front *front, void *surplus)
 {
-    if (front->reserved_until > sgc_front_n_popped(front))
+    if (front->reserved_until > sgc_front_n_popped_shared(front))
         return;
     SGC_LIST_FOR_EACH_SAFE (at, &front->partial) {
         struct sgc_slab *slab = SGC_LIST_ENTRY(at, struct sgc_slab, partial);
@@ -105,7 +105,7 @@ static void front_share(struct sgc_front *front, void *unused)
 {
     (void)unused;
     struct sgc_class *class_ = front->class_;
-    if (front->reserved_until > sgc_front_n_popped(front))
+    if (front->reserved_until > sgc_front_n_popped_shared(front))
         return;
     while (front->n_partial > SHARE_PARTIAL) {
         struct sgc_slab *slab = SGC_LIST_ENTRY(front->partial.prev, struct sgc_slab, partial);
