@@ -50,7 +50,10 @@ void counted_stall_begin(struct counted *counted)
         counted_fail("no thread");
     pthread_barrier_wait(&reading);
     const uint64_t stamp = sgc_grace_stamp();
-    sgc_drop(counted_made(sgc_new(counted->cache)));
+    void *object = counted_made(sgc_new(counted->cache));
+    sgc_root_set(&counted->root, object); /* others may have seen it: it does not end at its last drop */
+    sgc_drop(object);
+    sgc_root_set(&counted->root, NULL);
     while (sgc_grace_stamp() == stamp) /* until the grace period that this object waits for has begun */
         sched_yield();
 }
