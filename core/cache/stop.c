@@ -3,8 +3,10 @@
  * The caller guarantees that no other thread is inside any call of this layer on this cache, but for the inline paths
  *   of a bare cache (slabgc/cache.h): so fronts of all threads may be touched, but not the windows that other threads
  *   have of bare caches. Those are read, by a snapshot that the window's word vouches for: it counts the slots handed
- *   out, so no change leaves it as it was, and each change is one store of it. Locks: the class's is taken where lists
- * change, to be seen by threads that come later, and because shared functions want it. */
+ *   out, so no change leaves it as it was, and each change is one store of it. (What sets the count back is no inline
+ *   path, and kept away.)
+ * Locks: the class's is taken where lists change, to be seen by threads that come later, and because shared functions
+ *   want it. */
 #include "core/cache/internal.h"
 
 /* Slabs with free slots that a front keeps when there are several fronts; the rest is for whoever needs it */
@@ -16,7 +18,7 @@ static void slot_return(struct sgc_class *class_, void *object)
     struct sgc_slab *slab = sgc_slab_of(object);
     const unsigned granule = sgc_slab_granule(object);
     uint64_t *words = sgc_slab_words(slab, SGC_KIND_FREE);
-    sgc_window_check(class_, object);
+    sgc_window_check(class_, object); /* before any of them is looked at */
     slab_add_free(slab, words, granule / 64, UINT64_C(1) << (granule % 64));
     sgc_asan_poison_mask(slab, granule / 64, UINT64_C(1) << (granule % 64));
     slab->n_free++;
@@ -139,19 +141,19 @@ void sgc_cache_relist(struct sgc_cache *cache)
 static void window_subtract(const struct sgc_front *front, const struct sgc_slab *slab, uint64_t out[SGC_SLAB_WORDS])
 {
     void *slots[SGC_WINDOW_SLOTS];
-    unsigned n;
-    uint64_t word = __atomic_load_n(&front->window.word, __ATOMIC_ACQUIRE); /* pairs with window_grow and the free */
+    unsigned n = 0;
+    uint64_t word = __atomic_load_n(&front->window.word, __ATOMIC_ACQUIRE); /* pairs with the free's release of the word */
     for (unsigned tries = 0; tries < SNAPSHOT_TRIES; tries++) {
         n = (uint8_t)word;
         for (unsigned i = 0; i < n; i++)
             slots[i] = __atomic_load_n(&front->window.slots[i], __ATOMIC_RELAXED);
+        /* Pairs with the free's release of the slot: whoever saw a slot of later sees the word that made room for it. */
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         const uint64_t now = __atomic_load_n(&front->window.word, __ATOMIC_RELAXED);
         if (now == word)
             break;
         word = now;
     }
-    n = (uint8_t)word;
     for (unsigned i = 0; i < n; i++)
         if (sgc_arena_covers(slots[i]) && sgc_slab_of(slots[i]) == slab)
             out[sgc_slab_granule(slots[i]) / 64] &= ~(UINT64_C(1) << (sgc_slab_granule(slots[i]) % 64));

@@ -66,8 +66,9 @@ static inline void sgc_cache_free(struct sgc_cache *cache, void *object)
         struct sgc_window *window = sgc_cache_window_(cache, fronts);
         const uint64_t word = window->word;
         if (__builtin_expect((uint8_t)word < window->limit, 1)) {
-            __atomic_store_n(&window->slots[(uint8_t)word], object, __ATOMIC_RELAXED);
-            __atomic_store_n(&window->word, word + 1, __ATOMIC_RELEASE); /* for others' reads: entry before count */
+            /* For the snapshot at a stop (core/cache/stop.c): earlier changes of the word before the entry, the entry before its count. */
+            __atomic_store_n(&window->slots[(uint8_t)word], object, __ATOMIC_RELEASE);
+            __atomic_store_n(&window->word, word + 1, __ATOMIC_RELEASE);
             return;
         }
     }
