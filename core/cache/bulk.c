@@ -1,8 +1,8 @@
 /* bulk.c - the bare object cache: many objects in one call, all or none.
  * Called by programs. What the inline paths serve (fixed size, no debug) moves between the window and the caller's
- * array a window's worth at a time, and frees are checked when their slots leave the window, as single ones are
- * (alloc.c). Other caches go object by object. Each call keeps stops away while it lasts (call.h). No lock of its own.
- */
+ *   array a window's worth at a time, and frees are checked when their slots leave the window, as single ones are
+ *   (alloc.c). Other caches go object by object.
+ * Each call keeps stops away while it lasts (call.h). No lock of its own. */
 #include "core/cache/internal.h"
 
 #include <errno.h>

@@ -78,11 +78,11 @@ static inline void slab_remove_free(struct sgc_slab *slab, uint64_t *free_words,
         slab->free_words &= ~(UINT64_C(1) << word);
     slab->touched = 1;
 }
-/* Some slots of the word, whose bytes reach up to a slot's length beyond it, are about to be used again. */
+/* Some slots of the slab are about to be used again: purge.c knows no more which pages are gone. */
 static inline void slab_keep_pages(struct sgc_slab *slab)
 {
     if (sgc_unlikely(slab->discarded))
-        slab->discarded = 0; /* all of it: what is used again is looked at anew, a page discarded twice costs a call */
+        slab->discarded = 0; /* the mask by page would cost each refill more than discarding some pages twice */
 }
 static inline struct sgc_front *
 slab_owner(const struct sgc_slab *slab) /* pairs with slab_set_owner, and with the class lock */

@@ -5,23 +5,24 @@
  * Called by front.c now and then on its slow paths, by alloc.c after so many inline allocations, and by
  *   sgc_cache_shrink. A thread that does nothing purges nothing.
  * Policy: a pass over the front's slabs at most once per PASS_NS, which goes on from call to call for a bounded share
- * of the thread's time. A slab that was touched since the last pass looked at it is spared: so memory goes that was
- * free for one to two PASS_NS. `discarded` remembers the pages that are gone already; taking a slot of one clears its
- * bit. Invariant: a page is discarded only while every slot that overlaps it is in FREE, which no one but the owner
- * changes from set to clear, and the owner is here. Slabs with constructed or poisoned slots are left alone: what is in
- * their free slots matters. Lock: none for the front's own slabs; the class's for slabs of nobody and of idle fronts.
- */
+ *   of the thread's time. A slab that was touched since the last pass looked at it is spared: so memory goes that was
+ *   free for one to two PASS_NS. `discarded` remembers the pages that are gone already, until a slot of the slab is
+ *   taken. A call keeps stops away while it lasts, so TIME_MOST_NS bounds what it adds to the time to a stop.
+ * Invariant: a page is discarded only while every slot that overlaps it is in FREE, which no one but the owner changes
+ *   from set to clear, and the owner is here. Slabs with constructed or poisoned slots are left alone: what is in
+ *   their free slots matters.
+ * Lock: none for the front's own slabs; the class's for slabs of nobody and of idle fronts. */
 #include "core/cache/internal.h"
 #include "core/os/clock.h"
 #include "core/os/pages.h"
 
 #define PASS_NS UINT64_C(500000000) /* free pages go after one to two of it; whole slabs decay in a second */
 #define DECAY_LOOK_NS UINT64_C(250000000)
-#define PERIOD_NS UINT64_C(4000000)
+#define PERIOD_NS UINT64_C(4000000) /* of inline allocations, as the period is adapted */
 #define SLABS_PER_LOOK 16 /* from one look at the clock to the next */
 #define CALLS_PER_LOOK 32 /* to the OS: some ten microseconds */
 #define TIME_SHARE 8      /* a thread purges for at most an eighth of its time */
-#define TIME_MOST_NS UINT64_C(4000000)
+#define TIME_MOST_NS UINT64_C(1000000)
 
 struct purge {
     unsigned n_slabs, n_calls; /* left */
