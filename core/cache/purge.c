@@ -19,9 +19,9 @@
 #define PASS_NS UINT64_C(500000000) /* free pages go after one to two of it; whole slabs decay in a second */
 #define DECAY_LOOK_NS UINT64_C(250000000)
 #define PERIOD_NS UINT64_C(4000000) /* of inline allocations, as the period is adapted */
-#define SLABS_PER_LOOK 16 /* from one look at the clock to the next */
-#define CALLS_PER_LOOK 32 /* to the OS: some ten microseconds */
-#define TIME_SHARE 8      /* a thread purges for at most an eighth of its time */
+#define SLABS_PER_LOOK 16           /* from one look at the clock to the next */
+#define CALLS_PER_LOOK 32           /* to the OS: some ten microseconds */
+#define TIME_SHARE 8                /* a thread purges for at most an eighth of its time */
 #define TIME_MOST_NS UINT64_C(1000000)
 
 struct purge {
