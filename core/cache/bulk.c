@@ -32,6 +32,14 @@ static unsigned lesser(size_t a, unsigned b)
     return a < b ? (unsigned)a : b;
 }
 
+/* Slots to fill an empty window with when n are still wanted: half of it as for single calls, more where more go at
+ * once. */
+static unsigned fill_target(const struct sgc_class *class_, size_t n)
+{
+    const unsigned half = (class_->window_slots + 1) / 2;
+    return n > half ? lesser(n, class_->window_slots) : half;
+}
+
 static void window_free(struct sgc_front *front, void *const *objects, size_t n)
 {
     while (n) {
@@ -48,7 +56,7 @@ static size_t window_alloc(struct sgc_front *front, void **out, size_t n)
 {
     size_t n_made = 0;
     while (n_made < n) {
-        if (front->n == 0 && !sgc_front_fill(front, lesser(n - n_made, front->class_->window_slots)))
+        if (front->n == 0 && !sgc_front_fill(front, fill_target(front->class_, n - n_made)))
             break;
         const unsigned k = lesser(n - n_made, front->n);
         window_pop_many(front, out + n_made, k);

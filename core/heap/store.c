@@ -116,10 +116,12 @@ void sgc_store_bulk_(void *owner, void **fields, void *const *values, size_t n)
     SGC_SHORT_SECTION_END(context);
 }
 
-/* Sections may read the value from now on. Where they take no lock, SGC_STATE_DEFER has said that none can have. */
+/* The value is held. Sections may read it from now on. Where they take no lock, SGC_STATE_DEFER has said that none can
+ * have. */
 static void root_share(const void *value)
 {
-    if (!sgc_is_object(value))
+    if (!sgc_is_object(value) ||
+        !(__atomic_load_n(sgc_state_byte(&sgc_counts, value), __ATOMIC_RELAXED) & SGC_STATE_DEFER))
         return;
     const struct sgc_cache *cache = store_cache(value, "value");
     if (!cache->managed_manual && (cache->heap->plugin->capabilities & SGC_NEED_CONCURRENT_READERS))
