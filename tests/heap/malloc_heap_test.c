@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <slabgc/malloc.h>
+#include <stdio.h>
 
 static struct sgc_heap *open_malloc(void)
 {
@@ -99,11 +100,29 @@ START_TEST(closing_it_leaves_malloc_alone)
 }
 END_TEST
 
+static void drop_it(void *object)
+{
+    sgc_drop(object);
+}
+
+START_TEST(a_drop_of_mallocs_memory_panics)
+{
+    char text[128];
+    void *object = sgc_malloc(40);
+    ck_assert_ptr_nonnull(object);
+    ck_assert_int_eq(sgc_thread_attach(), 0); /* the drop's fast path looks at the count */
+    snprintf(text, sizeof(text), "double drop: object %p of cache malloc-48", object);
+    support_expect_panic(drop_it, object, text);
+    sgc_free(object);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("malloc_heap");
     TCase *tcase = tcase_create("malloc_heap");
     tcase_add_test(tcase, it_is_listed_by_name_with_strategy_none);
+    tcase_add_test(tcase, a_drop_of_mallocs_memory_panics);
     tcase_add_test(tcase, its_figures_and_caches_are_mallocs);
     tcase_add_test(tcase, there_is_nothing_in_it_to_collect_walk_or_verify);
     tcase_add_test(tcase, no_other_cache_goes_there);
