@@ -12,6 +12,7 @@
 #include <slabgc/stats.h>
 #include <slabgc/store.h>
 #include <slabgc/type.h>
+#include <slabgc/version.h>
 #include <slabgc/weak.h>
 
 #endif
