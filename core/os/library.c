@@ -10,8 +10,11 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 
 int sgc_os_file_identity(int fd, const char *path, uint64_t *device, uint64_t *inode, struct sgc_error *error)
@@ -47,4 +50,20 @@ void *sgc_os_library_open(int fd, const char *path, struct sgc_error *error)
 const void *sgc_os_library_symbol(void *handle, const char *symbol)
 {
     return dlsym(handle, symbol);
+}
+
+bool sgc_os_library_directory(const void *address, const char *below, char out[PATH_MAX])
+{
+    Dl_info info;
+    struct link_map *map = NULL;
+    char file[PATH_MAX];
+    struct stat st;
+    if (getauxval(AT_SECURE) || !dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP) || !map || !map->l_name[0])
+        return false;
+    if (sgc_os_fault_here("realpath") || !realpath(map->l_name, file))
+        return false;
+    char *slash = strrchr(file, '/');
+    if (!slash || snprintf(out, PATH_MAX, "%.*s/%s", (int)(slash - file), file, below) >= PATH_MAX)
+        return false;
+    return !sgc_os_fault_here("stat") && stat(out, &st) == 0 && S_ISDIR(st.st_mode);
 }

@@ -3,7 +3,9 @@
 #ifndef SLABGC_CORE_OS_LIBRARY_H
 #define SLABGC_CORE_OS_LIBRARY_H
 
+#include <limits.h>
 #include <slabgc/error.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Device and inode of an open file: two files with the same are one file. path: for the message. 0 or a negative errno.
@@ -16,5 +18,9 @@ int sgc_os_file_identity(int fd, const char *path, uint64_t *device, uint64_t *i
 void *sgc_os_library_open(int fd, const char *path, struct sgc_error *error);
 /* Address of an exported symbol, or NULL. */
 const void *sgc_os_library_symbol(void *handle, const char *symbol);
+
+/* The directory `below` the one that holds the shared object that `address` is part of, links resolved. False: it is part of the
+ * program itself, there is no such directory, or the process runs with raised privileges. out has PATH_MAX bytes. */
+bool sgc_os_library_directory(const void *address, const char *below, char out[PATH_MAX]);
 
 #endif

@@ -17,22 +17,20 @@
 
 #define DROP_INS 256 /* files in slabgc.conf.d */
 
-/* -DSGC_USR_LIB=... for an installation elsewhere; plug-ins are under it, too. */
-#ifndef SGC_USR_LIB
-#define SGC_USR_LIB "/usr/lib"
-#endif
-
-static const char *root_usr_lib = SGC_USR_LIB;
+static const char usr_lib[] = "/usr/lib";
+static const char *root_usr_lib = usr_lib;
 static const char *root_etc = "/etc";
 
-void sgc_config_set_roots(const char *usr_lib, const char *etc)
+void sgc_config_set_roots(const char *root, const char *etc)
 {
-    root_usr_lib = usr_lib;
+    root_usr_lib = root;
     root_etc = etc;
 }
 
 bool sgc_config_installed_plugins(char *out)
 {
+    if (root_usr_lib == usr_lib)
+        return sgc_installed_plugins(out);
     return root_usr_lib && snprintf(out, PATH_MAX, "%s/slabgc/plugins", root_usr_lib) < PATH_MAX;
 }
 

@@ -50,7 +50,7 @@ struct sgc_config {
 int sgc_config_read(struct sgc_config **out, struct sgc_error *error);
 void sgc_config_free(struct sgc_config *config); /* NULL is a no-op */
 /* For tests: where the files of the system lie instead of /usr/lib and /etc; not copied. NULL: nowhere. */
-void sgc_config_set_roots(const char *usr_lib, const char *etc);
+void sgc_config_set_roots(const char *root, const char *etc);
 /* Value of an environment variable, NULL also when it is empty, or when the process runs with raised privileges. */
 const char *sgc_config_environment(const char *name);
 
@@ -68,6 +68,10 @@ const struct sgc_config_entry *sgc_config_find(const struct sgc_config *config, 
 /* The same for a cache: the last exact name, else the last glob that matches. */
 const struct sgc_config_entry *sgc_config_find_cache(const struct sgc_config *config, const char *cache,
                                                      const char *key);
+
+/* ---- installed.c */
+/* The same, by where this library lies or was installed to. */
+bool sgc_installed_plugins(char *out);
 
 /* ---- config_build.c: used by the parsers */
 /* Adds a section's header; title has `length` bytes and stands at place. */

@@ -52,6 +52,20 @@ START_TEST(a_file_that_is_no_library_is_refused_with_its_path)
 }
 END_TEST
 
+START_TEST(a_library_knows_its_directory_and_the_program_has_none)
+{
+    char file[4096], directory[PATH_MAX] = "untouched";
+    ck_assert_ptr_nonnull(realpath(path, file));
+    char *slash = strrchr(file, '/');
+    *slash = '\0';
+    const void *sin_ = dlsym(dlopen("libm.so.6", RTLD_NOW), "sin");
+    ck_assert(sgc_os_library_directory(sin_, ".", directory));
+    ck_assert_mem_eq(directory, file, strlen(file));
+    ck_assert(!sgc_os_library_directory(sin_, "no/such/place", directory));
+    ck_assert(!sgc_os_library_directory(path, ".", directory));
+}
+END_TEST
+
 START_TEST(one_file_has_one_identity_and_two_files_have_two)
 {
     uint64_t device[3], inode[3];
@@ -91,6 +105,7 @@ int main(void)
     tcase_add_checked_fixture(tc, find_library, NULL);
     tcase_add_test(tc, a_library_opens_by_its_descriptor_and_has_its_symbols);
     tcase_add_test(tc, a_file_that_is_no_library_is_refused_with_its_path);
+    tcase_add_test(tc, a_library_knows_its_directory_and_the_program_has_none);
     tcase_add_test(tc, one_file_has_one_identity_and_two_files_have_two);
     tcase_add_test(tc, every_call_can_be_made_to_fail);
     suite_add_tcase(suite, tc);
