@@ -4,6 +4,7 @@
 #define SLABGC_TOOLS_GCCTL_RUN_H
 
 #include <jansson.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,9 +15,11 @@ struct gcctl_run_config {
     const char *config_file;     /* $SLABGC_CONFIG for the program; NULL: inherited */
     int64_t limit_ns;            /* 0: none; a program over it is killed: timed_out */
     bool keep_output;            /* stdout is kept in a temporary file, for comparing; else to /dev/null */
+    const volatile sig_atomic_t *cancel; /* may be NULL; when it becomes non-zero the program is ended: cancelled */
 };
 
 struct gcctl_run {
+    bool cancelled;
     bool timed_out, failed; /* failed: it did not exit with 0; status and the end of its stderr say why */
     int status;             /* as wait */
     char stderr_end[2048];
@@ -31,6 +34,10 @@ struct gcctl_run {
 /* 0 and *out (also when the program failed), or a negative errno when it could not be started (message printed). */
 int gcctl_run(const struct gcctl_run_config *config, struct gcctl_run *out);
 void gcctl_run_fini(struct gcctl_run *run);
+/* Prints why a run has no figures to use and returns true; false when it has: it ended well and slabgc heaps reported. what: the run's name in the message. */
+bool gcctl_run_unusable(const struct gcctl_run *run, const char *what);
+/* In a signal handler: ends the program that is running, if any, and removes its files. The caller ends the process. */
+void gcctl_run_abandon(void);
 
 /* Median, least and most of n values; sorts them. */
 struct gcctl_spread {
