@@ -17,6 +17,7 @@ enum sgc_config_kind {
     SGC_CONFIG_STRATEGY, /* [strategy.NAME] */
     SGC_CONFIG_CACHE,    /* [cache.GLOB] */
     SGC_CONFIG_PLUGINS,  /* [plugins] */
+    SGC_CONFIG_CONTROL,  /* [control] */
     SGC_N_CONFIG_KINDS
 };
 

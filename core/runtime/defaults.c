@@ -8,4 +8,8 @@ const char sgc_config_defaults[] = "[heap]\n"
                                    "hard_limit = 125%\n"
                                    "stall_report = 100ms\n"
                                    "[cache.*]\n"
-                                   "debug = none\n";
+                                   "debug = none\n"
+                                   "[control]\n"
+                                   "socket = off\n"
+                                   "wait = 0\n"
+                                   "report = off\n";

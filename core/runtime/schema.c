@@ -24,6 +24,7 @@ static const struct schema_section {
     [SGC_CONFIG_STRATEGY] = {"strategy", NAME_NEEDED, "[strategy.NAME]", "_-", "a-z 0-9 _ -"},
     [SGC_CONFIG_CACHE] = {"cache", NAME_NEEDED, "[cache.GLOB]", "_.-*?[]!^", "A-Z a-z 0-9 _ . - * ? [ ] ! ^"},
     [SGC_CONFIG_PLUGINS] = {"plugins", NAME_NONE, "[plugins]", "", ""},
+    [SGC_CONFIG_CONTROL] = {"control", NAME_NONE, "[control]", "", ""},
 };
 
 /* ---- values */
@@ -163,6 +164,35 @@ static int value_directories(const char *text, struct sgc_value_fault *fault)
     return 0;
 }
 
+/* off, an absolute path, or one more word. */
+static int value_place(const char *text, const char *word, struct sgc_value_fault *fault)
+{
+    if (text[0] == '/' || strcmp(text, "off") == 0 || (word && strcmp(text, word) == 0))
+        return 0;
+    const char *words[] = {"off", word};
+    const char *nearest = sgc_suggest(text, words, word ? 2 : 1);
+    if (nearest)
+        return sgc_value_fault(fault, 0, "\"%s\" is no absolute path; did you mean \"%s\"?", text, nearest);
+    return sgc_value_fault(fault, 0, "\"%s\" is none of off, %s%san absolute path", text, word ? word : "",
+                           word ? ", " : "");
+}
+
+static int value_socket(const char *text, struct sgc_value_fault *fault)
+{
+    return value_place(text, "auto", fault);
+}
+
+static int value_report(const char *text, struct sgc_value_fault *fault)
+{
+    return value_place(text, NULL, fault);
+}
+
+static int value_wait(const char *text, struct sgc_value_fault *fault)
+{
+    uint64_t duration_ns;
+    return sgc_value_parse(SGC_PARAM_DURATION_NS, text, &duration_ns, fault);
+}
+
 /* ---- keys */
 
 static const struct schema_key {
@@ -170,14 +200,58 @@ static const struct schema_key {
     const char *key;
     bool is_list;
     int (*check)(const char *text, struct sgc_value_fault *fault);
+    struct sgc_schema_key_info info;
 } keys[] = {
-    {SGC_CONFIG_HEAP, "strategy", false, value_strategy},
-    {SGC_CONFIG_HEAP, "default_strategies", true, value_strategies},
-    {SGC_CONFIG_HEAP, "memory_limit", false, value_memory_limit},
-    {SGC_CONFIG_HEAP, "hard_limit", false, value_hard_limit},
-    {SGC_CONFIG_HEAP, "stall_report", false, value_stall_report},
-    {SGC_CONFIG_CACHE, "debug", true, value_debug},
-    {SGC_CONFIG_PLUGINS, "directory", false, value_directories},
+    {SGC_CONFIG_HEAP,
+     "strategy",
+     false,
+     value_strategy,
+     {"text", false, "Strategy that owns the heap, by name or absolute path; a live heap is moved by switch"}},
+    {SGC_CONFIG_HEAP,
+     "default_strategies",
+     true,
+     value_strategies,
+     {"list", false, "Strategies to try, in this order, where nobody names one"}},
+    {SGC_CONFIG_HEAP,
+     "memory_limit",
+     false,
+     value_memory_limit,
+     {"bytes", true, "Memory at which allocations at rest collect before they take more, or none"}},
+    {SGC_CONFIG_HEAP,
+     "hard_limit",
+     false,
+     value_hard_limit,
+     {"limit", true, "Memory beyond which allocations fail: bytes, per cent of memory_limit, or none"}},
+    {SGC_CONFIG_HEAP,
+     "stall_report",
+     false,
+     value_stall_report,
+     {"duration", true, "A section that delays a stop or grace period for longer is reported by name"}},
+    {SGC_CONFIG_CACHE,
+     "debug",
+     true,
+     value_debug,
+     {"list", false, "Checks of the cache's objects: redzone, poison, track, check, or none"}},
+    {SGC_CONFIG_PLUGINS,
+     "directory",
+     false,
+     value_directories,
+     {"text", false, "Directories to look for plug-ins in, separated by colons"}},
+    {SGC_CONFIG_CONTROL,
+     "socket",
+     false,
+     value_socket,
+     {"text", false, "Where gcctl reaches the process: off, auto, or an absolute path"}},
+    {SGC_CONFIG_CONTROL,
+     "wait",
+     false,
+     value_wait,
+     {"duration", false, "How long the first heap to open waits for a client's go"}},
+    {SGC_CONFIG_CONTROL,
+     "report",
+     false,
+     value_report,
+     {"text", false, "File to which final figures of each heap are appended: off, or an absolute path"}},
 };
 
 static const struct schema_key *schema_find(enum sgc_config_kind kind, const char *key)
@@ -194,6 +268,14 @@ const char *sgc_schema_key_at(enum sgc_config_kind kind, size_t i)
         if (keys[at].kind == kind && i-- == 0)
             return keys[at].key;
     return NULL;
+}
+
+bool sgc_schema_key_info(enum sgc_config_kind kind, const char *key, struct sgc_schema_key_info *out)
+{
+    const struct schema_key *found = schema_find(kind, key);
+    if (found)
+        *out = found->info;
+    return found;
 }
 
 bool sgc_schema_is_list(enum sgc_config_kind kind, const char *key)

@@ -19,6 +19,13 @@ bool sgc_schema_is_list(enum sgc_config_kind kind, const char *key);
 
 /* Keys of core in a kind of section, for showing them: the i-th, NULL behind the last. */
 const char *sgc_schema_key_at(enum sgc_config_kind kind, size_t i);
+/* What is declared of a key of core; false: there is no such key. */
+struct sgc_schema_key_info {
+    const char *type; /* for people and tools: "bytes", "duration", "text", ... */
+    bool live;        /* a live change of it takes effect in open heaps */
+    const char *help; /* one sentence, without a full stop */
+};
+bool sgc_schema_key_info(enum sgc_config_kind kind, const char *key, struct sgc_schema_key_info *out);
 
 /* memory_limit and hard_limit. */
 struct sgc_limit {

@@ -51,7 +51,10 @@ START_TEST(without_config_the_defaults_are_shown)
     expect_row("heap stall_report = 100ms (default)");
     expect_row("heap default_strategies = generational, refcount, rcu, none (default)");
     expect_row("cache.* debug = none (default)");
-    ck_assert_uint_eq(n_rows, 5);
+    expect_row("control socket = off (default)");
+    expect_row("control wait = 0 (default)");
+    expect_row("control report = off (default)");
+    ck_assert_uint_eq(n_rows, 8);
 }
 END_TEST
 
