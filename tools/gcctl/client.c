@@ -1,0 +1,440 @@
+/* client.c - one connection to a process: requests and answers as lines of JSON.
+ * Called by commands; finding the process is processes.c's.
+ * Invariant: nothing that a process sends or leaves out can hang or crash gcctl: lines are bounded, waits have
+ * deadlines, every member is checked before use. Locks: none, one thread. Protocol: core/runtime/CONTROL.md. */
+#include "tools/gcctl/client.h"
+
+#include "tools/gcctl/connection.h"
+#include "tools/gcctl/print.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#define REQUEST_BYTES (64 * 1024)
+#define ANSWER_BYTES (1024 * 1024) /* the protocol's 64 KiB, and room for a later version */
+#define MS_NS INT64_C(1000000)
+
+struct gcctl_client {
+    int fd;
+    pid_t pid;
+    char program[64];
+    int64_t timeout_ns; /* for a line of an answer */
+    json_int_t id;      /* of the last request */
+    char *buffer;       /* ANSWER_BYTES; at..end: received, not yet read */
+    size_t at, end;
+};
+
+int64_t gcctl_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* ---- bytes */
+
+/* Waits until fd is ready. 0, -ETIMEDOUT, or another negative errno. */
+static int client_wait(int fd, short events, int64_t deadline_ns)
+{
+    for (;;) {
+        int64_t left = deadline_ns - gcctl_now_ns();
+        if (left <= 0)
+            return -ETIMEDOUT;
+        struct pollfd poll_fd = {.fd = fd, .events = events};
+        int64_t milliseconds = (left + MS_NS - 1) / MS_NS;
+        int n = poll(&poll_fd, 1, milliseconds > 1000000 ? 1000000 : (int)milliseconds);
+        if (n > 0)
+            return 0;
+        if (n < 0 && errno != EINTR)
+            return -errno;
+    }
+}
+
+/* A connected socket, or a negative errno. A full queue of connections is waited for. */
+static int client_connect(const char *path, int64_t deadline_ns)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(address.sun_path))
+        return -ENAMETOOLONG;
+    strcpy(address.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    while (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+        int code = -errno;
+        if (code == -EINTR)
+            continue;
+        if (code != -EAGAIN || gcctl_now_ns() >= deadline_ns) {
+            close(fd);
+            return code == -EAGAIN ? -ETIMEDOUT : code;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 5 * MS_NS}, NULL);
+    }
+    struct ucred peer;
+    socklen_t length = sizeof(peer);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) ||
+        (peer.uid != geteuid() && peer.uid != 0 && geteuid() != 0)) {
+        close(fd);
+        return -EPERM;
+    }
+    return fd;
+}
+
+static ssize_t client_send_some(int fd, const char *data, size_t length, int passed)
+{
+    struct iovec part = {.iov_base = (void *)data, .iov_len = length};
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (passed >= 0) {
+        message.msg_control = control.bytes;
+        message.msg_controllen = sizeof(control.bytes);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &passed, sizeof(int));
+    }
+    return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+/* Sends all; passed: a descriptor that goes with the first byte, or -1. 0 or a negative errno. */
+static int client_send(struct gcctl_client *client, const char *data, size_t length, int passed)
+{
+    const int64_t deadline_ns = gcctl_now_ns() + client->timeout_ns;
+    while (length) {
+        ssize_t n = client_send_some(client->fd, data, length, passed);
+        if (n > 0) {
+            data += n;
+            length -= (size_t)n;
+            passed = -1;
+        } else if (errno == EAGAIN) {
+            int code = client_wait(client->fd, POLLOUT, deadline_ns);
+            if (code)
+                return code;
+        } else if (errno != EINTR) {
+            return -errno;
+        }
+    }
+    return 0;
+}
+
+/* The next line without its end, valid until the next call. NULL and *code: 0 the connection ended, -EMSGSIZE,
+ * -ETIMEDOUT, ... */
+static char *client_line(struct gcctl_client *client, int64_t deadline_ns, int *code)
+{
+    size_t looked = client->at;
+    for (;;) {
+        char *end = memchr(client->buffer + looked, '\n', client->end - looked);
+        if (end) {
+            char *line = client->buffer + client->at;
+            *end = '\0';
+            client->at = (size_t)(end - client->buffer) + 1;
+            return line;
+        }
+        looked = client->end;
+        if (client->end == ANSWER_BYTES && client->at) {
+            memmove(client->buffer, client->buffer + client->at, client->end - client->at);
+            client->end -= client->at;
+            looked -= client->at;
+            client->at = 0;
+        }
+        if (client->end == ANSWER_BYTES) {
+            *code = -EMSGSIZE;
+            return NULL;
+        }
+        ssize_t n = recv(client->fd, client->buffer + client->end, ANSWER_BYTES - client->end, 0);
+        if (n == 0 || (n < 0 && errno == ECONNRESET)) {
+            *code = 0;
+            return NULL;
+        }
+        if (n > 0)
+            client->end += (size_t)n;
+        else if (errno != EAGAIN && errno != EINTR)
+            *code = -errno;
+        else if (errno == EAGAIN)
+            *code = client_wait(client->fd, POLLIN, deadline_ns);
+        if (n < 0 && errno != EINTR && *code)
+            return NULL;
+    }
+}
+
+/* ---- requests */
+
+static json_t *client_receive(struct gcctl_client *client, int *code)
+{
+    *code = 0;
+    char *line = client_line(client, gcctl_now_ns() + client->timeout_ns, code);
+    if (!line) {
+        *code = *code ? *code : -ECONNRESET;
+        return NULL;
+    }
+    json_t *answer = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+    if (answer && json_is_object(answer))
+        return answer;
+    json_decref(answer);
+    *code = -EPROTO;
+    return NULL;
+}
+
+static int client_ask(struct gcctl_client *client, const char *command, json_t *parameters, int passed)
+{
+    json_t *request = json_pack("{s:I, s:s}", "id", ++client->id, "command", command);
+    if (!request || (parameters && json_object_update(request, parameters))) {
+        json_decref(request);
+        return -ENOMEM;
+    }
+    char *text = json_dumps(request, JSON_COMPACT);
+    json_decref(request);
+    if (!text)
+        return -EILSEQ;
+    size_t length = strlen(text);
+    int code = -EMSGSIZE;
+    if (length < REQUEST_BYTES) {
+        text[length] = '\n'; /* in the place of the terminator */
+        code = client_send(client, text, length + 1, passed);
+    }
+    free(text);
+    return code;
+}
+
+/* Waits for the last line of the answer to the last request. NULL: *code is a negative errno, or what piece returned,
+ * positive. */
+static json_t *client_answer(struct gcctl_client *client, int (*piece)(void *arg, json_t *item), void *arg, int *code)
+{
+    for (;;) {
+        json_t *answer = client_receive(client, code);
+        if (!answer)
+            return NULL;
+        json_t *id = json_object_get(answer, "id"), *items = json_object_get(answer, "items");
+        if (json_is_integer(id) && json_integer_value(id) != client->id) {
+            json_decref(answer); /* of a request whose answer nobody wanted any more */
+            continue;
+        }
+        if (!items)
+            return answer;
+        size_t i;
+        json_t *item;
+        *code = 0;
+        json_array_foreach(items, i, item) if (piece && !*code) *code = piece(arg, item);
+        json_decref(answer);
+        if (*code)
+            return NULL;
+    }
+}
+
+static const struct {
+    const char *name;
+    int status;
+} statuses[] = {
+    {"EINVAL", EX_USAGE},        {"ENOENT", EX_USAGE},           {"EBUSY", EX_TEMPFAIL},     {"EAGAIN", EX_TEMPFAIL},
+    {"ENOMEM", EX_TEMPFAIL},     {"ETIMEDOUT", EX_TEMPFAIL},     {"EPERM", EX_NOPERM},       {"EACCES", EX_NOPERM},
+    {"EIO", EX_IOERR},           {"ENOSPC", EX_IOERR},           {"EFBIG", EX_IOERR},        {"ERANGE", EX_USAGE},
+    {"ENOTSUP", EX_UNAVAILABLE}, {"EOPNOTSUPP", EX_UNAVAILABLE}, {"ENOSYS", EX_UNAVAILABLE}, {"EMSGSIZE", EX_USAGE},
+};
+
+static int client_refused(const json_t *answer)
+{
+    const json_t *error = json_object_get(answer, "error");
+    const char *code = json_string_value(json_object_get(error, "code"));
+    const char *message = json_string_value(json_object_get(error, "message"));
+    int status = EX_UNAVAILABLE;
+    for (size_t i = 0; code && i < sizeof(statuses) / sizeof(statuses[0]); i++)
+        if (strcmp(statuses[i].name, code) == 0)
+            status = statuses[i].status;
+    return gcctl_error(status, "%s", message ? message : code ? code : "the process refused, and did not say why");
+}
+
+static int client_failed(const struct gcctl_client *client, int code)
+{
+    const char *program = client->program;
+    const long pid = client->pid;
+    if (code == -ECONNRESET || code == -EPIPE)
+        return gcctl_error(EX_UNAVAILABLE,
+                           client->pid && kill(client->pid, 0) && errno == ESRCH
+                               ? "process %ld (%s) ended before it had answered"
+                               : "process %ld (%s) closed the connection before it had answered",
+                           pid, program);
+    if (code == -ETIMEDOUT)
+        return gcctl_error(EX_UNAVAILABLE,
+                           "process %ld (%s) did not answer for %lld s; --timeout sets how long to wait", pid, program,
+                           (long long)(client->timeout_ns / 1000000000));
+    if (code == -EPROTO)
+        return gcctl_error(EX_UNAVAILABLE, "process %ld (%s) answered something that is no JSON object", pid, program);
+    if (code == -EILSEQ)
+        return gcctl_error(EX_USAGE, "the request is not in UTF-8");
+    if (code == -EMSGSIZE)
+        return gcctl_error(EX_UNAVAILABLE,
+                           "the request or the answer of process %ld (%s) is longer than the protocol allows", pid,
+                           program);
+    return gcctl_error(EX_UNAVAILABLE, "process %ld (%s): %s", pid, program, strerror(-code));
+}
+
+static json_t *client_request(struct gcctl_client *client, const char *command, json_t *parameters, int passed,
+                              int (*piece)(void *arg, json_t *item), void *arg, int *status)
+{
+    int code = client_ask(client, command, parameters, passed);
+    json_t *answer = NULL;
+    /* What was said before the connection broke is still to be read: an error line of a full server. */
+    if (code == 0 || code == -EPIPE || code == -ECONNRESET)
+        answer = client_answer(client, piece, arg, &code);
+    if (!answer) {
+        *status = code > 0 ? code : client_failed(client, code);
+        return NULL;
+    }
+    json_t *result = json_object_get(answer, "result");
+    if (!json_is_true(json_object_get(answer, "ok"))) {
+        result = NULL;
+        *status = client_refused(answer);
+    } else if (!json_is_object(result)) {
+        result = NULL;
+        *status = gcctl_error(EX_UNAVAILABLE, "process %ld (%s) answered \"%s\" without a result", (long)client->pid,
+                              client->program, command);
+    }
+    json_incref(result);
+    json_decref(answer);
+    return result;
+}
+
+json_t *gcctl_request(struct gcctl_client *client, const char *command, json_t *parameters,
+                      int (*piece)(void *arg, json_t *item), void *arg, int *status)
+{
+    return client_request(client, command, parameters, -1, piece, arg, status);
+}
+
+json_t *gcctl_request_fd(struct gcctl_client *client, const char *command, json_t *parameters, int fd, int *status)
+{
+    return client_request(client, command, parameters, fd, NULL, NULL, status);
+}
+
+/* ---- connections */
+
+/* hello, without messages: whoever connects knows better what to say. */
+static int client_hello(struct gcctl_client *client, json_t **hello)
+{
+    int code = client_ask(client, "hello", NULL, -1);
+    if (code && code != -EPIPE && code != -ECONNRESET)
+        return code;
+    json_t *answer = client_answer(client, NULL, NULL, &code);
+    if (!answer)
+        return code;
+    json_t *result = json_object_get(answer, "result"), *error = json_object_get(answer, "error");
+    const char *refusal = json_string_value(json_object_get(error, "code"));
+    const char *program = json_string_value(json_object_get(result, "program"));
+    json_t *pid = json_object_get(result, "pid"), *protocol = json_object_get(result, "protocol");
+    code = 0;
+    if (refusal)
+        code = strcmp(refusal, "EPERM") == 0 || strcmp(refusal, "EACCES") == 0 ? -EPERM : -EUSERS;
+    else if (!program || !json_is_integer(pid) || !json_is_integer(protocol))
+        code = -EPROTO;
+    else if (json_integer_value(protocol) != 1)
+        code = -EPROTONOSUPPORT;
+    if (code == 0) {
+        client->pid = (pid_t)json_integer_value(pid);
+        snprintf(client->program, sizeof(client->program), "%s", program);
+        if (hello)
+            *hello = json_incref(result);
+    }
+    json_decref(answer);
+    return code;
+}
+
+int gcctl_connection_open(const char *path, int64_t timeout_ns, struct gcctl_client **out, json_t **hello)
+{
+    struct gcctl_client *client = calloc(1, sizeof(*client));
+    int code = -ENOMEM;
+    if (!client)
+        return code;
+    client->fd = -1;
+    client->timeout_ns = timeout_ns;
+    client->buffer = malloc(ANSWER_BYTES);
+    if (client->buffer) {
+        client->fd = client_connect(path, gcctl_now_ns() + timeout_ns);
+        code = client->fd < 0 ? client->fd : client_hello(client, hello);
+    }
+    if (code) {
+        gcctl_disconnect(client);
+        return code;
+    }
+    *out = client;
+    return 0;
+}
+
+const char *gcctl_connection_error(int code)
+{
+    switch (-code) {
+    case ECONNREFUSED:
+        return "nobody listens there any more";
+    case ECONNRESET:
+    case EPIPE:
+        return "it closed the connection";
+    case EPERM:
+        return "it belongs to another user";
+    case EPROTO:
+        return "what answers there is no process with slabgc";
+    case EPROTONOSUPPORT:
+        return "it speaks another version of the protocol than this gcctl, 1";
+    case ETIMEDOUT:
+        return "it does not answer";
+    case EUSERS:
+        return "it has as many clients as it takes; try again";
+    default:
+        return strerror(-code);
+    }
+}
+
+void gcctl_connection_timeout(struct gcctl_client *client, int64_t timeout_ns)
+{
+    client->timeout_ns = timeout_ns;
+}
+
+struct gcctl_client *gcctl_connect_path(const char *path, pid_t pid, int64_t deadline_ns)
+{
+    struct gcctl_client *client;
+    for (;;) {
+        int64_t left = deadline_ns - gcctl_now_ns();
+        int code = left > 0 ? gcctl_connection_open(path, left, &client, NULL) : -ETIMEDOUT;
+        if (code == 0) {
+            gcctl_connection_timeout(client, GCCTL_TIMEOUT_NS);
+            return client;
+        }
+        const bool may_come = code == -ENOENT || code == -ECONNREFUSED || code == -ECONNRESET || code == -EPIPE;
+        if (!may_come || (pid && kill(pid, 0) && errno == ESRCH)) {
+            errno = may_come ? ESRCH : -code;
+            return NULL;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 2 * MS_NS}, NULL);
+    }
+}
+
+void gcctl_disconnect(struct gcctl_client *client)
+{
+    if (!client)
+        return;
+    if (client->fd >= 0)
+        close(client->fd);
+    free(client->buffer);
+    free(client);
+}
+
+pid_t gcctl_client_pid(const struct gcctl_client *client)
+{
+    return client->pid;
+}
+
+int gcctl_client_fd(const struct gcctl_client *client)
+{
+    return client->fd;
+}

@@ -1,0 +1,15 @@
+/* commands.c - the table of commands: one line for each, by group, in the order in which help shows them.
+ * Each is declared and done in cmd_NAME.c. Constant data; no locks. */
+#include "tools/gcctl/command.h"
+
+#define COMMANDS(X)                                                                                                    \
+    /* See */                                                                                                          \
+    X(ps)                                                                                                              \
+    /* Other */                                                                                                        \
+    X(help)
+
+#define DECLARE(name) extern const struct gcctl_command gcctl_command_##name;
+COMMANDS(DECLARE)
+
+#define ENTRY(name) &gcctl_command_##name,
+const struct gcctl_command *const gcctl_commands[] = {COMMANDS(ENTRY) NULL};
