@@ -1,4 +1,5 @@
-/* fork.c - fork() in a process with heaps. Installed once by thread.c.
+/* fork.c - fork() in a process with heaps. Installed once by thread.c. What it does to threads and locks, snapshot.c does
+ * too (thread.h: freeze and thaw).
  * The handlers bring all other threads to rest (a stop that lasts for the length of the fork), call liburcu's own, then
  * take every lock of core in rank order. So the child finds nothing half done: no death between its claim and its
  * reclaim, no slot between a slab and a window.
@@ -45,18 +46,15 @@ static struct sgc_lock *pick_stats(struct sgc_heap *heap)
     return &heap->stats_lock;
 }
 
-static struct sgc_stop fork_stop; /* between prepare and parent or child; lock STOP */
-
-/* liburcu's handler waits for a grace period that is under way, and so for whoever reads under it: before the locks
- * that such a reader may want. */
-static void fork_prepare(void)
+void sgc_freeze_threads(struct sgc_stop *stop)
 {
-    if (sgc_unlikely(sgc_context_.depth != 0))
-        sgc_panic("fork: called inside a section");
     sgc_lock_before_fork(sgc_process_lock_of_fork());
     sgc_lock_before_fork(sgc_stop_lock_of_fork());
-    sgc_stop_begin_locked(&fork_stop, NULL);
-    urcu_bp_before_fork();
+    sgc_stop_begin_locked(stop, NULL);
+}
+
+void sgc_freeze_locks(void)
+{
     heap_locks(lock_before, pick_heap, 0);
     sgc_strategy_locks_before_fork();
     sgc_lock_before_fork(&sgc_threads_lock);
@@ -70,7 +68,7 @@ static void fork_prepare(void)
     sgc_meta_before_fork();
 }
 
-static void fork_release(int in_child)
+void sgc_thaw_locks(int in_child)
 {
     sgc_meta_after_fork(in_child);
     heap_locks(sgc_lock_after_fork, pick_stats, in_child);
@@ -83,16 +81,33 @@ static void fork_release(int in_child)
     sgc_lock_after_fork(&sgc_threads_lock, in_child);
     sgc_strategy_locks_after_fork(in_child);
     heap_locks(sgc_lock_after_fork, pick_heap, in_child);
-    sgc_stop_end_locked(&fork_stop);
+}
+
+void sgc_thaw_threads(struct sgc_stop *stop, int in_child)
+{
+    sgc_stop_end_locked(stop);
     sgc_lock_after_fork(sgc_stop_lock_of_fork(), in_child);
     sgc_lock_after_fork(sgc_process_lock_of_fork(), in_child);
-    sgc_events_after_fork(in_child);
+}
+
+static struct sgc_stop fork_stop; /* between prepare and parent or child; lock STOP */
+
+/* liburcu's handler waits for a grace period that is under way, and so for whoever reads under it: before the locks
+ * that such a reader may want. */
+static void fork_prepare(void)
+{
+    if (sgc_unlikely(sgc_context_.depth != 0))
+        sgc_panic("fork: called inside a section");
+    sgc_freeze_threads(&fork_stop);
+    urcu_bp_before_fork();
+    sgc_freeze_locks();
 }
 
 static void fork_parent(void)
 {
     urcu_bp_after_fork_parent();
-    fork_release(0);
+    sgc_thaw_locks(0);
+    sgc_thaw_threads(&fork_stop, 0);
 }
 
 /* Calls that threads of the parent were making at rest are not made here. */
@@ -107,7 +122,9 @@ static void heap_after_fork_child(struct sgc_heap *heap)
 static void fork_child(void)
 {
     urcu_bp_after_fork_child();
-    fork_release(1);
+    sgc_thaw_locks(1);
+    sgc_thaw_threads(&fork_stop, 1);
+    sgc_events_after_fork(1);
     sgc_grace_after_fork_child();
     if (sgc_thread_attach() == 0) {
         sgc_context_.thread->tid = sgc_os_thread_id();

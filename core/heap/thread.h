@@ -17,6 +17,14 @@ void sgc_stop_unlock(void);
 void sgc_stop_begin_locked(struct sgc_stop *stop, struct sgc_heap *heap);
 uint64_t sgc_stop_end_locked(struct sgc_stop *stop);
 
+/* fork.c: what fork() and snapshots do around the making of a child, in this order. freeze: all threads at rest and kept
+ * there (locks PROCESS and STOP held), then every other lock of core. thaw: the reverse; in the child, all fronts but the
+ * calling thread's go to the idle ones. A child that only looks leaves out sgc_thaw_threads and stays at the stop. */
+void sgc_freeze_threads(struct sgc_stop *stop);
+void sgc_freeze_locks(void);
+void sgc_thaw_locks(int in_child);
+void sgc_thaw_threads(struct sgc_stop *stop, int in_child);
+
 /* fork.c takes every lock of core in rank order. */
 struct sgc_lock *sgc_process_lock_of_fork(void);
 struct sgc_lock *sgc_stop_lock_of_fork(void);
