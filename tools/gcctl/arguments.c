@@ -52,7 +52,7 @@ static const struct gcctl_option option_color = {
     .kind = GCCTL_CHOICE,
     .value = "WHEN",
     .choices = "auto|always|never",
-    .help = "Use colours: auto, on a terminal alone; never where NO_COLOR is set"};
+    .help = "Use colours: by itself on a terminal alone, and never where NO_COLOR is set"};
 static const struct gcctl_option option_help = {.name = "help", .kind = GCCTL_FLAG, .help = "Print this help"};
 
 const struct gcctl_option *gcctl_option_at(const struct gcctl_command *command, size_t i)

@@ -32,6 +32,8 @@ void gcctl_help(void);
 void gcctl_help_command(const struct gcctl_command *command);
 /* "[OPTION]... [HEAP] [-- PROGRAM [ARGUMENT]...]" */
 void gcctl_usage_line(const struct gcctl_command *command, char *out, size_t out_bytes);
+/* The sentence about an option or argument, with its choices; without a full stop. */
+void gcctl_option_text(const struct gcctl_option *option, char *out, size_t out_bytes);
 /* "-i, --interval=DURATION" */
 void gcctl_option_title(const struct gcctl_option *option, char *out, size_t out_bytes);
 

@@ -6,6 +6,11 @@
     /* See */                                                                                                          \
     X(ps)                                                                                                              \
     /* Other */                                                                                                        \
+    X(completion)                                                                                                      \
+    X(document_man)                                                                                                    \
+    X(document_man_list)                                                                                               \
+    X(document_bash)                                                                                                   \
+    X(document_candidates)                                                                                             \
     X(help)
 
 #define DECLARE(name) extern const struct gcctl_command gcctl_command_##name;

@@ -73,6 +73,18 @@ void gcctl_option_title(const struct gcctl_option *option, char *out, size_t out
              option->kind == GCCTL_FLAG ? "" : option->value);
 }
 
+void gcctl_option_text(const struct gcctl_option *option, char *out, size_t out_bytes)
+{
+    size_t n = (size_t)snprintf(out, out_bytes, "%s", option->help);
+    if (option->kind != GCCTL_CHOICE || n >= out_bytes)
+        return;
+    for (const char *at = option->choices; *at && n + 4 < out_bytes; at++) {
+        n += (size_t)snprintf(out + n, out_bytes - n, "%s", at == option->choices ? " (" : "");
+        n += (size_t)snprintf(out + n, out_bytes - n, *at == '|' ? ", " : "%c", *at);
+    }
+    snprintf(out + n, out_bytes - n, ")");
+}
+
 void gcctl_usage_line(const struct gcctl_command *command, char *out, size_t out_bytes)
 {
     size_t n = (size_t)snprintf(out, out_bytes, "[OPTION]...");
@@ -104,20 +116,23 @@ void gcctl_help(void)
 
 void gcctl_help_command(const struct gcctl_command *command)
 {
-    char title[128];
+    char title[512], text[1024];
     gcctl_usage_line(command, title, sizeof(title));
     printf("Usage: gcctl %s %s\n%s.\n\n", command->name, title, command->summary);
     usage_paragraphs(command->description);
     if (command->arguments && command->arguments->name) {
         puts("\nArguments:");
-        for (const struct gcctl_option *argument = command->arguments; argument->name; argument++)
-            usage_item(argument->value, 26, argument->help);
+        for (const struct gcctl_option *argument = command->arguments; argument->name; argument++) {
+            gcctl_option_text(argument, text, sizeof(text));
+            usage_item(argument->value, 26, text);
+        }
     }
     puts("\nOptions:");
     const struct gcctl_option *option;
     for (size_t i = 0; (option = gcctl_option_at(command, i)); i++) {
         gcctl_option_title(option, title, sizeof(title));
-        usage_item(title, 26, option->help);
+        gcctl_option_text(option, text, sizeof(text));
+        usage_item(title, 26, text);
     }
     if (command->examples) {
         puts("\nExamples:");
