@@ -1,0 +1,17 @@
+# Before 1.0 a minor version may break programs: the same minor, and no newer patch than this one, is asked for.
+set(PACKAGE_VERSION "@VERSION@")
+if(PACKAGE_VERSION VERSION_LESS PACKAGE_FIND_VERSION)
+    set(PACKAGE_VERSION_COMPATIBLE FALSE)
+else()
+    string(REGEX MATCH "^[0-9]+\\.[0-9]+" slabgc_minor "${PACKAGE_VERSION}")
+    if(PACKAGE_FIND_VERSION_COUNT LESS 2 OR
+       "${PACKAGE_FIND_VERSION_MAJOR}.${PACKAGE_FIND_VERSION_MINOR}" STREQUAL slabgc_minor)
+        set(PACKAGE_VERSION_COMPATIBLE TRUE)
+    else()
+        set(PACKAGE_VERSION_COMPATIBLE FALSE)
+    endif()
+    unset(slabgc_minor)
+    if(PACKAGE_FIND_VERSION STREQUAL PACKAGE_VERSION)
+        set(PACKAGE_VERSION_EXACT TRUE)
+    endif()
+endif()
