@@ -5,6 +5,8 @@
 #define COMMANDS(X)                                                                                                    \
     /* See */                                                                                                          \
     X(ps)                                                                                                              \
+    X(top)                                                                                                             \
+    X(map)                                                                                                             \
     /* Other */                                                                                                        \
     X(completion)                                                                                                      \
     X(document_man)                                                                                                    \
