@@ -9,6 +9,7 @@
 /* Lower number = taken first (outermost). Gaps leave room. */
 enum sgc_rank {
     SGC_RANK_RUNTIME = 10,   /* runtime: config, list of open heaps, loader */
+    SGC_RANK_CONTROL = 12,   /* runtime: descriptors of the control server, go */
     SGC_RANK_PROCESS = 16,    /* heap: first use in the process */
     SGC_RANK_STOP = 20,      /* heap: one stop at a time in the process */
     SGC_RANK_HEAP = 30,      /* heap: caches and settings of one heap */

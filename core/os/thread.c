@@ -40,7 +40,26 @@ static void thread_signals(sigset_t *out)
         sigdelset(out, faults[i]);
 }
 
+static int thread_create(pthread_t *out, size_t stack_bytes, struct thread_start *start)
+{
+    pthread_attr_t attributes;
+    int error = pthread_attr_init(&attributes);
+    if (error)
+        return error;
+    if (stack_bytes)
+        error = pthread_attr_setstacksize(&attributes, stack_bytes);
+    if (error == 0)
+        error = pthread_create(out, &attributes, thread_run, start);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
 int sgc_os_thread_start(pthread_t *out, const char *name, void *(*main)(void *), void *arg)
+{
+    return sgc_os_thread_start_sized(out, name, main, arg, 0);
+}
+
+int sgc_os_thread_start_sized(pthread_t *out, const char *name, void *(*main)(void *), void *arg, size_t stack_bytes)
 {
     struct thread_start *start = sgc_meta_alloc(sizeof(*start));
     if (!start)
@@ -53,7 +72,7 @@ int sgc_os_thread_start(pthread_t *out, const char *name, void *(*main)(void *),
     thread_signals(&blocked);
     pthread_sigmask(SIG_BLOCK, &blocked, &saved);
     pthread_t thread;
-    int error = sgc_os_fault_here("pthread_create") ? EAGAIN : pthread_create(&thread, NULL, thread_run, start);
+    int error = sgc_os_fault_here("pthread_create") ? EAGAIN : thread_create(&thread, stack_bytes, start);
     pthread_sigmask(SIG_SETMASK, &saved, NULL);
     if (error) {
         sgc_meta_free(start, sizeof(*start));

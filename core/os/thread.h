@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define SGC_OS_THREAD_NAME_BYTES 16
@@ -13,6 +14,8 @@
  * would kill the process) and the given name (at most 15 bytes are kept). 0 or a negative errno; *out is set on
  * success only. Passes fault gates. */
 int sgc_os_thread_start(pthread_t *out, const char *name, void *(*main)(void *), void *arg);
+/* The same with a stack of so many bytes (0: the system's default). */
+int sgc_os_thread_start_sized(pthread_t *out, const char *name, void *(*main)(void *), void *arg, size_t stack_bytes);
 void sgc_os_thread_join(pthread_t thread);
 int64_t sgc_os_thread_id(void);                              /* gettid() */
 void sgc_os_thread_name(char out[SGC_OS_THREAD_NAME_BYTES]); /* of the calling thread */

@@ -2,6 +2,7 @@
  * Called by programs, at rest.
  * Invariant: a heap that opened is listed with what the program asked for, until it closes.
  * Locks: in a turn (runtime.h); RUNTIME for a moment. */
+#include "core/runtime/control_server.h"
 #include "core/runtime/plugin_check.h"
 #include "core/runtime/resolve.h"
 #include "core/runtime/select.h"
@@ -59,12 +60,29 @@ static struct sgc_heap *open_heap(const char *name, const struct sgc_heap_option
     return record->heap;
 }
 
+/* Config is read, and the control socket open, before the turn in which the heap opens: a client may have been asked to
+ * say go. */
+static int open_prepare(const struct sgc_heap_options *options, struct sgc_error *error)
+{
+    const struct sgc_config *config;
+    sgc_runtime_begin("sgc_heap_open");
+    int code = sgc_runtime_config(options->strategy, &config, error);
+    if (code == 0)
+        code = sgc_control_start(config, error);
+    sgc_runtime_end();
+    if (code == 0)
+        sgc_control_wait();
+    return code;
+}
+
 struct sgc_heap *sgc_heap_open(const char *name, const struct sgc_heap_options *options, struct sgc_error *error)
 {
     static const struct sgc_heap_options no_options;
     if (!options)
         options = &no_options;
     if (open_check_name(name, error) || open_check_options(name, options, error))
+        return NULL;
+    if (open_prepare(options, error))
         return NULL;
     sgc_runtime_begin("sgc_heap_open");
     struct sgc_heap *heap = open_heap(name, options, error);

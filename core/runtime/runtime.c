@@ -10,6 +10,7 @@
 
 #include "core/heap/thread.h"
 #include "core/os/meta.h"
+#include "core/runtime/control_server.h"
 #include "core/runtime/loader.h"
 #include "core/runtime/params.h"
 #include "core/runtime/schema.h"
@@ -33,15 +34,18 @@ static struct {
 static void runtime_before_fork(void)
 {
     sgc_lock_before_fork(&runtime.lock);
+    sgc_control_before_fork();
 }
 
 static void runtime_after_fork_parent(void)
 {
+    sgc_control_after_fork(0);
     sgc_lock_after_fork(&runtime.lock, 0);
 }
 
 static void runtime_after_fork_child(void)
 {
+    sgc_control_after_fork(1);
     sgc_lock_after_fork(&runtime.lock, 1);
     runtime.busy = false;
     pthread_cond_init(&runtime.idle, NULL); /* nobody waits on it any more */
@@ -129,6 +133,21 @@ void sgc_runtime_replace_config(struct sgc_config *config)
     sgc_config_free(old);
 }
 
+void sgc_runtime_read_begin(void)
+{
+    sgc_lock_acquire(&runtime.lock);
+}
+
+void sgc_runtime_read_end(void)
+{
+    sgc_lock_release(&runtime.lock);
+}
+
+bool sgc_runtime_read_try(void)
+{
+    return sgc_lock_try(&runtime.lock);
+}
+
 struct sgc_list *sgc_runtime_heaps(void)
 {
     return &runtime.heaps;
@@ -176,7 +195,8 @@ int sgc_runtime_cache_config(void *arg, const char *heap, const char *cache, str
 void sgc_runtime_closing(void *arg, struct sgc_heap *heap)
 {
     struct sgc_open_heap *record = arg;
-    (void)heap;
+    if (sgc_control_report_path)
+        sgc_control_report(heap, true);
     sgc_runtime_begin("sgc_heap_close");
     sgc_lock_acquire(&runtime.lock);
     sgc_list_remove(&record->link);

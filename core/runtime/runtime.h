@@ -30,8 +30,13 @@ int sgc_runtime_read_config(const char *wanted, struct sgc_config **out, struct 
 /* In a turn: makes config the current one and frees the old one. */
 void sgc_runtime_replace_config(struct sgc_config *config);
 
-/* In a turn: list of struct sgc_open_heap. */
+/* In a turn, or under the read lock: list of struct sgc_open_heap. */
 struct sgc_list *sgc_runtime_heaps(void);
+/* The read lock: a heap found in the list between the two stays open. Waits for no turn, so it also serves while one waits for a stop; for
+ * a look at figures alone, since opening and closing heaps wait for it. Outside of turns. */
+void sgc_runtime_read_begin(void);
+void sgc_runtime_read_end(void);
+bool sgc_runtime_read_try(void); /* false: somebody has the lock */
 /* A record, not listed yet: -ENOMEM with error filled. Freed by the heap's closing, or by sgc_open_heap_free. */
 int sgc_open_heap_alloc(const struct sgc_heap_options *options, struct sgc_open_heap **out, struct sgc_error *error);
 void sgc_open_heap_free(struct sgc_open_heap *record);
