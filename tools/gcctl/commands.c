@@ -5,6 +5,9 @@
 #define COMMANDS(X)                                                                                                    \
     /* See */                                                                                                          \
     X(ps)                                                                                                              \
+    X(stat)                                                                                                            \
+    X(caches)                                                                                                          \
+    X(log)                                                                                                             \
     X(top)                                                                                                             \
     X(map)                                                                                                             \
     /* Other */                                                                                                        \
