@@ -4,13 +4,13 @@
 #include "tools/gcctl/cmd_top.h"
 
 #include "tools/gcctl/print.h"
+#include "tools/gcctl/samples.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,18 +23,10 @@ static void on_interrupt(int signal)
     interrupted = 1;
 }
 
-/* The other end has closed: there is nothing to read, and never will be. */
-static bool peer_ended(const struct gcctl_client *client)
-{
-    char byte;
-    const ssize_t n = recv(gcctl_client_fd(client), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
-}
-
 int gcctl_top_sample(struct gcctl_top_source *source)
 {
     int status = 0;
-    source->ended = peer_ended(source->client);
+    source->ended = gcctl_peer_ended(source->client);
     if (source->ended)
         return EX_UNAVAILABLE;
     json_t *stat = gcctl_request(source->client, "stat", NULL, NULL, NULL, &status);

@@ -10,6 +10,7 @@
     X(log)                                                                                                             \
     X(top)                                                                                                             \
     X(map)                                                                                                             \
+    X(export)                                                                                                          \
     /* Other */                                                                                                        \
     X(completion)                                                                                                      \
     X(document_man)                                                                                                    \
