@@ -108,6 +108,15 @@ static void alloc_note_due(struct sgc_context *context, struct sgc_heap *heap)
     context->rest_pending |= SGC_REST_COLLECT;
 }
 
+/* It is the heap's own limit that refuses, not the OS. */
+static void alloc_note_limit(const struct sgc_heap *heap, size_t wanted)
+{
+    const uint64_t limit = __atomic_load_n(&heap->budget.soft_bytes, __ATOMIC_RELAXED),
+                   used = __atomic_load_n(&heap->budget.used_bytes, __ATOMIC_RELAXED);
+    if (limit && used + wanted > limit)
+        sgc_event_record(SGC_EVENT_LIMIT, heap->name, limit, used, wanted, 0);
+}
+
 /* Memory ran out at rest: a full collection, then whatever the program can give back, then another. */
 static SGC_COLD void *alloc_emergency(struct sgc_context *context, struct sgc_cache *cache, struct sgc_class *class_,
                                       size_t large_bytes)
@@ -116,6 +125,7 @@ static SGC_COLD void *alloc_emergency(struct sgc_context *context, struct sgc_ca
     const size_t wanted = class_ && class_->slot_bytes ? SGC_SLAB_BYTES
                           : class_                     ? cache->type->size_bytes
                                                        : large_bytes;
+    alloc_note_limit(heap, wanted);
     for (unsigned round = 0; round < 2; round++) {
         sgc_call_end(context);
         sgc_event_record(SGC_EVENT_EMERGENCY, heap->name, wanted,

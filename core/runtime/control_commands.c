@@ -18,6 +18,7 @@
 static const struct sgc_control_command *const groups[] = {
     sgc_control_basic_commands,
     sgc_control_stat_commands,
+    sgc_control_log_commands,
 };
 
 bool sgc_control_recording;

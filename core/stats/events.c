@@ -43,21 +43,29 @@ static struct {
 _Static_assert((SGC_EVENTS & (SGC_EVENTS - 1)) == 0, "the slot is the number's low bits");
 _Static_assert(sizeof(((struct sgc_event *)0)->n) == 4 * sizeof(uint64_t), "four numbers");
 
-static const char *const kind_names[SGC_N_EVENT_KINDS] = {
-    [SGC_EVENT_COLLECT_BEGIN] = "collection begin",
-    [SGC_EVENT_COLLECT_END] = "collection end",
-    [SGC_EVENT_STOP] = "stop",
-    [SGC_EVENT_STALL] = "stall",
-    [SGC_EVENT_LIMIT] = "limit",
-    [SGC_EVENT_EMERGENCY] = "emergency",
-    [SGC_EVENT_SWITCH] = "switch",
-    [SGC_EVENT_RELOAD] = "reload",
-    [SGC_EVENT_STRATEGY_LOADED] = "strategy loaded",
+static const struct event_kind {
+    const char *name, *values[4];
+} kinds[SGC_N_EVENT_KINDS] = {
+    [SGC_EVENT_COLLECT_BEGIN] = {"collection begin", {"kind", "live_bytes"}},
+    [SGC_EVENT_COLLECT_END] = {"collection end", {"kind", "pause_ns", "visited"}},
+    [SGC_EVENT_STOP] = {"stop", {"to_stop_ns", "stop_ns", "slowest_thread"}},
+    [SGC_EVENT_STALL] = {"stall", {"age_ns", "thread"}},
+    [SGC_EVENT_LIMIT] = {"limit", {"limit_bytes", "held_bytes", "wanted_bytes"}},
+    [SGC_EVENT_EMERGENCY] = {"emergency", {"wanted_bytes", "held_bytes"}},
+    [SGC_EVENT_SWITCH] = {"switch", {"stop_ns", "live_objects"}},
+    [SGC_EVENT_RELOAD] = {"reload", {"heaps"}},
+    [SGC_EVENT_STRATEGY_LOADED] = {"strategy loaded", {"abi_major", "abi_minor", "capabilities"}},
+    [SGC_EVENT_SET] = {"set", {"old", "new", "heaps"}},
 };
 
 const char *sgc_event_kind_name(uint32_t kind)
 {
-    return kind < SGC_N_EVENT_KINDS && kind_names[kind] ? kind_names[kind] : "?";
+    return kind < SGC_N_EVENT_KINDS && kinds[kind].name ? kinds[kind].name : "?";
+}
+
+const char *sgc_event_value_name(uint32_t kind, unsigned i)
+{
+    return kind < SGC_N_EVENT_KINDS && i < SGC_ARRAY_LEN(kinds[0].values) ? kinds[kind].values[i] : NULL;
 }
 
 static void event_put_name(uint64_t out[NAME_WORDS], const char *name)

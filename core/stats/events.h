@@ -20,6 +20,7 @@ enum sgc_event_kind {
     SGC_EVENT_SWITCH,            /* name: the new strategy's; stop in ns; objects live */
     SGC_EVENT_RELOAD,            /* name: empty; heaps whose values changed */
     SGC_EVENT_STRATEGY_LOADED,   /* name: the strategy's; ABI major; ABI minor; capabilities */
+    SGC_EVENT_SET,               /* name: the key; old value; new value; heaps whose values changed */
     SGC_N_EVENT_KINDS
 };
 
@@ -34,6 +35,8 @@ struct sgc_event {
 
 /* "collection begin" and so on; "?" for an unknown kind. */
 const char *sgc_event_kind_name(uint32_t kind);
+/* What n[i] of the kind means, "pause_ns" say; NULL: nothing. */
+const char *sgc_event_value_name(uint32_t kind, unsigned i);
 
 /* Adds an event; the oldest makes room. name may be NULL; at most 63 bytes of it are kept. Never blocks, never fails:
  * an event whose place is still being written by a thread that fell a whole ring behind is dropped and counted as lost.

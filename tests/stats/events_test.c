@@ -80,6 +80,12 @@ START_TEST(every_kind_has_a_name)
     for (uint32_t kind = 1; kind < SGC_N_EVENT_KINDS; kind++)
         ck_assert_str_ne(sgc_event_kind_name(kind), "?");
     ck_assert_str_eq(sgc_event_kind_name(SGC_EVENT_COLLECT_BEGIN), "collection begin");
+    for (uint32_t kind = 1; kind < SGC_N_EVENT_KINDS; kind++)
+        ck_assert_ptr_nonnull(sgc_event_value_name(kind, 0));
+    ck_assert_str_eq(sgc_event_value_name(SGC_EVENT_COLLECT_END, 1), "pause_ns");
+    ck_assert_ptr_null(sgc_event_value_name(SGC_EVENT_COLLECT_END, 3));
+    ck_assert_ptr_null(sgc_event_value_name(SGC_EVENT_COLLECT_END, 4));
+    ck_assert_ptr_null(sgc_event_value_name(0, 0));
     ck_assert_str_eq(sgc_event_kind_name(0), "?");
     ck_assert_str_eq(sgc_event_kind_name(UINT32_MAX), "?");
 }
