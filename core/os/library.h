@@ -19,8 +19,9 @@ void *sgc_os_library_open(int fd, const char *path, struct sgc_error *error);
 /* Address of an exported symbol, or NULL. */
 const void *sgc_os_library_symbol(void *handle, const char *symbol);
 
-/* The directory `below` the one that holds the shared object that `address` is part of, links resolved. False: it is part of the
- * program itself, there is no such directory, or the process runs with raised privileges. out has PATH_MAX bytes. */
+/* The directory `below` the one that holds the shared object that `address` is part of, links resolved. False: it is
+ * part of the program itself, there is no such directory, or the process runs with raised privileges. out has PATH_MAX
+ * bytes. */
 bool sgc_os_library_directory(const void *address, const char *below, char out[PATH_MAX]);
 
 #endif

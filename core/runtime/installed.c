@@ -1,9 +1,8 @@
 /* installed.c - where plug-ins are installed.
  * Called by config.c.
- * Invariant: libslabgc.so finds those of its own installation, wherever that was moved to: LIBRARY'S DIRECTORY/slabgc/plugins.
- *   A program that links libslabgc.a has no such place: it goes by the directory that the installer wrote into the archive, in
- *   installed_lib behind its mark (bazel/install.sh looks for that).
- * Locks: none. */
+ * Invariant: libslabgc.so finds those of its own installation, wherever that was moved to: LIBRARY'S
+ * DIRECTORY/slabgc/plugins. A program that links libslabgc.a has no such place: it goes by the directory that the
+ * installer wrote into the archive, in installed_lib behind its mark (bazel/install.sh looks for that). Locks: none. */
 #include "core/os/library.h"
 #include "core/runtime/config.h"
 

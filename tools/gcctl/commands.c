@@ -11,6 +11,10 @@
     X(top)                                                                                                             \
     X(map)                                                                                                             \
     X(export)                                                                                                          \
+    /* Plug-ins */                                                                                                     \
+    X(plugin_list)                                                                                                     \
+    X(plugin_check)                                                                                                    \
+    X(plugin_new)                                                                                                      \
     /* Other */                                                                                                        \
     X(completion)                                                                                                      \
     X(document_man)                                                                                                    \
