@@ -298,15 +298,25 @@ START_TEST(the_child_can_be_ended)
 }
 END_TEST
 
+static int begun[2];
+
+static bool begins(void *unused)
+{
+    return write(begun[1], "", 1) == 1 && never_ends(unused);
+}
+
 static void *leaves_a_child(void *pid)
 {
-    *(pid_t *)pid = snapshot_of(-1, CHILD_SECONDS, never_ends, NULL);
+    char byte;
+    *(pid_t *)pid = snapshot_of(begun[1], CHILD_SECONDS, begins, NULL);
+    ck_assert_int_eq(read(begun[0], &byte, 1), 1);
     return NULL;
 }
 
 START_TEST(the_child_ends_with_the_thread_that_made_it)
 {
     pid_t pid;
+    ck_assert_int_eq(pipe(begun), 0);
     join(support_thread("server", leaves_a_child, &pid));
     const int status = status_of(pid);
     ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
