@@ -44,10 +44,9 @@ int gcctl_only_heap(const struct gcctl_call *call, struct gcctl_client *client, 
     if (!hello)
         return status;
     json_t *heaps = json_object_get(hello, "heaps");
-    json_array_foreach(heaps, i, name)
-    {
+    json_array_foreach (heaps, i, name) {
         const size_t length = strlen(list);
-        snprintf(list + length, sizeof(list) - length, "%s%s", i ? ", " : "", json_string_value(name));
+        snprintf(list + length, sizeof(list) - length, "%s%s", i ? ", " : "", json_string_value(name) ?: "?");
     }
     if (json_array_size(heaps) == 1)
         json_object_set(parameters, "heap", json_array_get(heaps, 0));

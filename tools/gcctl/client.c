@@ -228,7 +228,9 @@ static json_t *client_answer(struct gcctl_client *client, int (*piece)(void *arg
         size_t i;
         json_t *item;
         *code = 0;
-        json_array_foreach(items, i, item) if (piece && !*code) *code = piece(arg, item);
+        json_array_foreach (items, i, item)
+            if (piece && !*code)
+                *code = piece(arg, item);
         json_decref(answer);
         if (*code)
             return NULL;
@@ -261,6 +263,7 @@ static int client_failed(const struct gcctl_client *client, int code)
 {
     const char *program = client->program;
     const long pid = client->pid;
+    char waited[GCCTL_UNIT_BYTES];
     if (code == -ECONNRESET || code == -EPIPE)
         return gcctl_error(EX_UNAVAILABLE,
                            client->pid && kill(client->pid, 0) && errno == ESRCH
@@ -268,9 +271,8 @@ static int client_failed(const struct gcctl_client *client, int code)
                                : "process %ld (%s) closed the connection before it had answered",
                            pid, program);
     if (code == -ETIMEDOUT)
-        return gcctl_error(EX_UNAVAILABLE,
-                           "process %ld (%s) did not answer for %lld s; --timeout sets how long to wait", pid, program,
-                           (long long)(client->timeout_ns / 1000000000));
+        return gcctl_error(EX_UNAVAILABLE, "process %ld (%s) did not answer for %s; --timeout sets how long to wait",
+                           pid, program, gcctl_duration(waited, (double)client->timeout_ns));
     if (code == -EPROTO)
         return gcctl_error(EX_UNAVAILABLE, "process %ld (%s) answered something that is no JSON object", pid, program);
     if (code == -EILSEQ)

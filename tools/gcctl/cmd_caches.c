@@ -49,8 +49,9 @@ static json_t *caches_sorted(const struct gcctl_call *call, json_t *result)
     json_t *all = json_object_get(result, "caches"), *cache, *sorted = json_array();
     json_t **list = calloc(json_array_size(all) + 1, sizeof(*list));
     size_t i, n = 0;
-    json_array_foreach(all, i, cache) if (list && (!wanted || fnmatch(wanted, gcctl_figure_text(cache, "name"), 0) ==
-                                                                  0)) list[n++] = cache;
+    json_array_foreach (all, i, cache)
+        if (list && (!wanted || fnmatch(wanted, gcctl_figure_text(cache, "name"), 0) == 0))
+            list[n++] = cache;
     sort_by = gcctl_text(call, "sort") ? gcctl_text(call, "sort") : "held";
     if (n)
         qsort(list, n, sizeof(*list), caches_compare);
@@ -65,8 +66,10 @@ static void caches_words(json_t *list, char *out, size_t out_bytes)
     json_t *word;
     size_t i, length = 0;
     out[0] = '\0';
-    json_array_foreach(list, i, word) if (length < out_bytes) length +=
-        (size_t)snprintf(out + length, out_bytes - length, "%s%s", i ? "," : "", json_string_value(word));
+    json_array_foreach (list, i, word)
+        if (length < out_bytes)
+            length += (size_t)snprintf(out + length, out_bytes - length, "%s%s", i ? "," : "",
+                                       json_string_value(word) ?: "?");
 }
 
 static void caches_row(struct gcctl_table *table, json_t *cache)
@@ -106,7 +109,8 @@ static void caches_table(const struct gcctl_call *call, json_t *caches)
         gcctl_table_column(table, right[i], GCCTL_RIGHT);
     gcctl_table_column(table, "FLAGS", 0);
     gcctl_table_column(table, "DEBUG", 0);
-    json_array_foreach(caches, i, cache) caches_row(table, cache);
+    json_array_foreach (caches, i, cache)
+        caches_row(table, cache);
     gcctl_table_print(table);
 }
 

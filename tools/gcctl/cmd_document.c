@@ -155,7 +155,7 @@ static int candidates_run(struct gcctl_call *call)
                                                        : "get";
     json_t *result = gcctl_request(client, command, NULL, NULL, NULL, &status), *item;
     size_t i;
-    json_array_foreach(json_object_get(result, strategy ? "plugins" : candidate_member(kind)), i, item)
+    json_array_foreach (json_object_get(result, strategy ? "plugins" : candidate_member(kind)), i, item)
         candidate_print(kind, item);
     json_decref(result);
     gcctl_disconnect(client);

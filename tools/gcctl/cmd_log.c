@@ -65,7 +65,8 @@ static int log_piece(void *arg, json_t *event)
     strftime(clock, sizeof(clock), "%H:%M:%S", localtime_r(&seconds, &local));
     printf("%s.%06d  %-16s %-16s", clock, (int)(at_ns % 1000000000 / 1000), gcctl_figure_text(event, "kind"),
            gcctl_figure_text(event, "name"));
-    json_object_foreach(json_object_get(event, "values"), key, value) log_value(key, value);
+    json_object_foreach (json_object_get(event, "values"), key, value)
+        log_value(key, value);
     if (gcctl_figure(event, "thread") > 0)
         printf("  thread %.0f", gcctl_figure(event, "thread"));
     putchar('\n');

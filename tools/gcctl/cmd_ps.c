@@ -37,8 +37,7 @@ static void ps_join(json_t *heaps, const char *member, char *out, size_t out_byt
     json_t *heap, *seen = json_object();
     size_t i;
     out[0] = '\0';
-    json_array_foreach(heaps, i, heap)
-    {
+    json_array_foreach (heaps, i, heap) {
         const char *text = json_string_value(json_object_get(heap, member));
         if (!text || json_object_get(seen, text))
             continue;
@@ -58,7 +57,8 @@ static void ps_row(struct gcctl_table *table, json_t *process)
     const struct passwd *account = getpwuid(uid);
     size_t i;
     double live_bytes = 0;
-    json_array_foreach(list, i, heap) live_bytes += json_number_value(json_object_get(heap, "live_bytes"));
+    json_array_foreach (list, i, heap)
+        live_bytes += json_number_value(json_object_get(heap, "live_bytes"));
     snprintf(pid, sizeof(pid), "%lld", (long long)json_integer_value(json_object_get(process, "pid")));
     if (account)
         snprintf(user, sizeof(user), "%s", account->pw_name);
@@ -96,7 +96,8 @@ static int ps_run(struct gcctl_call *call)
     gcctl_table_column(table, "LIVE", GCCTL_RIGHT);
     gcctl_table_column(table, "RSS", GCCTL_RIGHT);
     gcctl_table_column(table, "SOCKET", 0);
-    json_array_foreach(ps.processes, i, process) ps_row(table, process);
+    json_array_foreach (ps.processes, i, process)
+        ps_row(table, process);
     if (json_array_size(ps.processes) == 0)
         gcctl_note(
             "no process with a control socket runs; start one with SLABGC=control.socket=auto in its environment");

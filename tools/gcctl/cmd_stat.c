@@ -65,7 +65,8 @@ static void stat_table(const struct gcctl_call *call, json_t *stat, json_t *befo
     json_t *heap;
     size_t i;
     stat_columns(table, before != NULL);
-    json_array_foreach(json_object_get(stat, "heaps"), i, heap) stat_row(table, heap, before, seconds);
+    json_array_foreach (json_object_get(stat, "heaps"), i, heap)
+        stat_row(table, heap, before, seconds);
     gcctl_table_print(table);
 }
 
@@ -80,8 +81,7 @@ static int stat_print(const struct gcctl_call *call, json_t *stat, json_t *befor
     const bool one = gcctl_text(call, "heap") && !gcctl_text(call, "interval");
     if (!one)
         stat_table(call, stat, before);
-    json_array_foreach(heaps, i, heap)
-    {
+    json_array_foreach (heaps, i, heap) {
         if (one)
             gcctl_stat_details(heap);
         if (one || gcctl_flag(call, "histogram"))

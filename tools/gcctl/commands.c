@@ -10,6 +10,17 @@
     X(log)                                                                                                             \
     X(top)                                                                                                             \
     X(map)                                                                                                             \
+    X(walk)                                                                                                            \
+    X(why)                                                                                                             \
+    X(leaks)                                                                                                           \
+    X(verify)                                                                                                          \
+    X(get)                                                                                                             \
+    /* Change */                                                                                                       \
+    X(set)                                                                                                             \
+    X(collect)                                                                                                         \
+    X(reap)                                                                                                            \
+    X(reload)                                                                                                          \
+    X(switch)                                                                                                          \
     X(export)                                                                                                          \
     /* Plug-ins */                                                                                                     \
     X(plugin_list)                                                                                                     \

@@ -47,7 +47,8 @@ static void detail_list(json_t *heap, const char *key, const char *title)
     json_t *item;
     size_t i;
     printf("%-24s", title);
-    json_array_foreach(json_object_get(heap, key), i, item) printf("%s%s", i ? ", " : "", json_string_value(item));
+    json_array_foreach (json_object_get(heap, key), i, item)
+        printf("%s%s", i ? ", " : "", json_string_value(item) ?: "?");
     putchar('\n');
 }
 
