@@ -55,8 +55,8 @@ int sgc_config_add_text(struct sgc_config *config, enum sgc_source_kind kind, co
         config->sources = source;
     config->last_source = source;
     config->n_values = 0;
-    return kind == SGC_SOURCE_ENVIRONMENT ? sgc_inline_parse(config, source, error)
-                                          : sgc_ini_parse(config, source, error);
+    return kind == SGC_SOURCE_ENVIRONMENT || kind == SGC_SOURCE_LIVE ? sgc_inline_parse(config, source, error)
+                                                                     : sgc_ini_parse(config, source, error);
 }
 
 /* optional: a file that does not exist is an empty one. */
@@ -119,13 +119,15 @@ static int config_add_system(struct sgc_config *config, struct sgc_error *error)
     return code;
 }
 
-static int config_add_environment(struct sgc_config *config, struct sgc_error *error)
+/* instead: a file to read in the place of $SLABGC_CONFIG; NULL: none. */
+static int config_add_environment(struct sgc_config *config, const char *instead, struct sgc_error *error)
 {
-    const char *path = sgc_config_environment("SLABGC_CONFIG"), *text = sgc_config_environment("SLABGC");
+    const char *path = instead ? instead : sgc_config_environment("SLABGC_CONFIG"),
+               *text = sgc_config_environment("SLABGC");
     int code = 0;
     if (path) {
         code = config_add_file(config, path, false, error);
-        if (code == -ENOENT || code == -ENOTDIR)
+        if ((code == -ENOENT || code == -ENOTDIR) && !instead)
             sgc_error_prefix(error, "$SLABGC_CONFIG");
     }
     if (text && code == 0)
@@ -133,7 +135,7 @@ static int config_add_environment(struct sgc_config *config, struct sgc_error *e
     return code;
 }
 
-int sgc_config_read(struct sgc_config **out, struct sgc_error *error)
+static int config_read(const char *instead, struct sgc_config **out, struct sgc_error *error)
 {
     struct sgc_config *config = sgc_meta_alloc(sizeof(*config));
     if (!config)
@@ -143,13 +145,63 @@ int sgc_config_read(struct sgc_config **out, struct sgc_error *error)
     if (code == 0)
         code = config_add_system(config, error);
     if (code == 0)
-        code = config_add_environment(config, error);
+        code = config_add_environment(config, instead, error);
     if (code) {
         sgc_config_free(config);
         return code;
     }
     *out = config;
     return 0;
+}
+
+int sgc_config_read(struct sgc_config **out, struct sgc_error *error)
+{
+    return config_read(NULL, out, error);
+}
+
+int sgc_config_read_instead(const char *path, struct sgc_config **out, struct sgc_error *error)
+{
+    return config_read(path, out, error);
+}
+
+/* The key of a live change, "heap.words.memory_limit=64MiB": the bytes before the '='. */
+static bool config_is_same_key(const struct sgc_source *source, const char *text)
+{
+    const size_t length = strcspn(text, "=");
+    return strncmp(source->text, text, length) == 0 && source->text[length] == '=';
+}
+
+static int config_copy_sources(struct sgc_config *config, const struct sgc_config *from, bool only_live,
+                               const char *but, struct sgc_error *error)
+{
+    int code = 0;
+    for (const struct sgc_source *at = from->sources; at && code == 0; at = at->next) {
+        const bool live = at->kind == SGC_SOURCE_LIVE;
+        if (live ? !(but && config_is_same_key(at, but)) : !only_live)
+            code = sgc_config_add_text(config, at->kind, at->name, at->text, at->n_bytes, error);
+    }
+    return code;
+}
+
+int sgc_config_add_live(struct sgc_config *config, const struct sgc_config *from, struct sgc_error *error)
+{
+    return config_copy_sources(config, from, true, NULL, error);
+}
+
+int sgc_config_copy_with(const struct sgc_config *from, const char *change, struct sgc_config **out,
+                         struct sgc_error *error)
+{
+    struct sgc_config *config = sgc_meta_alloc(sizeof(*config));
+    if (!config)
+        return sgc_config_no_memory(error);
+    int code = config_copy_sources(config, from, false, change, error);
+    if (code == 0)
+        code = sgc_config_add_text(config, SGC_SOURCE_LIVE, "gcctl", change, strlen(change), error);
+    if (code)
+        sgc_config_free(config);
+    else
+        *out = config;
+    return code;
 }
 
 void sgc_config_free(struct sgc_config *config)

@@ -49,6 +49,13 @@ struct sgc_config {
 /* Reads all sources in order. 0 and *out; or a negative errno, error filled, nothing kept. Reads files and environment.
  */
 int sgc_config_read(struct sgc_config **out, struct sgc_error *error);
+/* The same with the file at path in the place of $SLABGC_CONFIG. */
+int sgc_config_read_instead(const char *path, struct sgc_config **out, struct sgc_error *error);
+/* Adds the live changes of another config; each is a source of its own, "heap.words.memory_limit=64MiB". */
+int sgc_config_add_live(struct sgc_config *config, const struct sgc_config *from, struct sgc_error *error);
+/* A copy, nothing read anew, with one live change more, which takes the place of an earlier one of the same key. */
+int sgc_config_copy_with(const struct sgc_config *from, const char *change, struct sgc_config **out,
+                         struct sgc_error *error);
 void sgc_config_free(struct sgc_config *config); /* NULL is a no-op */
 /* For tests: where the files of the system lie instead of /usr/lib and /etc; not copied. NULL: nowhere. */
 void sgc_config_set_roots(const char *root, const char *etc);

@@ -1,7 +1,8 @@
 /* reload.c - sgc_config_reload: all sources again, every change or none.
- * Called by programs, at rest.
+ * Called by programs, at rest, and by the commands reload and set.
  * Invariant: nothing changes before every open heap has agreed; from then on nothing can fail.
  * Locks: in a turn (runtime.h), over the stops in which heaps take their new values. */
+#include "core/runtime/reload.h"
 #include "core/runtime/resolve.h"
 #include "core/runtime/schema.h"
 #include "core/runtime/search.h"
@@ -121,41 +122,54 @@ static int reload_check_heaps(struct reload *reload, struct sgc_pool *pool, stru
     return 0;
 }
 
-static int reload_config(struct sgc_error *error)
+int sgc_reload_apply(struct sgc_config *new, bool dry_run, sgc_reload_changed_fn *changed, void *arg,
+                     struct sgc_error *error)
 {
-    struct reload reload = {.error = error};
+    struct reload reload = {.new = new, .error = error};
     struct reload_item *items = NULL;
     struct sgc_pool pool = {NULL};
-    struct sgc_config *new;
-    uint64_t n_changed = 0;
     int code = sgc_runtime_config(NULL, &reload.old, error);
-    if (code)
-        return code;
-    code = sgc_runtime_read_config(NULL, &new, error);
-    if (code)
-        return code;
-    reload.new = new;
-    code = reload_check_heaps(&reload, &pool, &items);
-    if (code) {
-        sgc_config_free(new);
-    } else {
+    if (code == 0)
+        code = reload_check_heaps(&reload, &pool, &items);
+    if (code == 0 && !dry_run)
         sgc_runtime_replace_config(new);
-        for (const struct reload_item *item = items; item; item = item->next) {
-            if (!item->changed)
-                continue;
+    else
+        sgc_config_free(new);
+    for (const struct reload_item *item = items; item && code == 0; item = item->next) {
+        if (!item->changed)
+            continue;
+        if (!dry_run)
             sgc_heap_reconfigure(item->record->heap, &item->resolved.setup);
-            n_changed++;
-        }
-        sgc_event_record(SGC_EVENT_RELOAD, NULL, n_changed, 0, 0, 0);
+        changed(arg, item->record->heap);
     }
     sgc_pool_fini(&pool);
     return code;
 }
 
+int sgc_reload(bool dry_run, sgc_reload_changed_fn *changed, void *arg, struct sgc_error *error)
+{
+    const struct sgc_config *old;
+    struct sgc_config *new;
+    int code = sgc_runtime_config(NULL, &old, error);
+    if (code == 0)
+        code = sgc_runtime_read_config(NULL, &new, error);
+    return code ? code : sgc_reload_apply(new, dry_run, changed, arg, error);
+}
+
+static void reload_count(void *arg, const struct sgc_heap *heap)
+{
+    uint64_t *n_changed = arg;
+    (void)heap;
+    ++*n_changed;
+}
+
 int sgc_config_reload(struct sgc_error *error)
 {
+    uint64_t n_changed = 0;
     sgc_runtime_begin("sgc_config_reload");
-    int code = reload_config(error);
+    const int code = sgc_reload(false, reload_count, &n_changed, error);
     sgc_runtime_end();
+    if (code == 0)
+        sgc_event_record(SGC_EVENT_RELOAD, NULL, n_changed, 0, 0, 0);
     return code;
 }

@@ -96,16 +96,23 @@ static int runtime_check_params(void *arg, const struct sgc_strategy_plugin *plu
     return sgc_params_resolve(check->config, plugin, &params, check->error);
 }
 
+int sgc_runtime_check_config(const struct sgc_config *config, const char *wanted, struct sgc_error *error)
+{
+    struct runtime_check check = {config, error};
+    const int code = sgc_search_check_config(config, wanted, error);
+    return code ? code : sgc_loader_for_each(runtime_check_params, &check);
+}
+
 int sgc_runtime_read_config(const char *wanted, struct sgc_config **out, struct sgc_error *error)
 {
     struct sgc_config *config;
     int code = sgc_config_read(&config, error);
     if (code)
         return code;
-    struct runtime_check check = {config, error};
-    code = sgc_search_check_config(config, wanted, error);
+    if (runtime.config)
+        code = sgc_config_add_live(config, runtime.config, error);
     if (code == 0)
-        code = sgc_loader_for_each(runtime_check_params, &check);
+        code = sgc_runtime_check_config(config, wanted, error);
     if (code)
         sgc_config_free(config);
     else

@@ -25,8 +25,10 @@ void sgc_runtime_end(void);
 /* In a turn: the current config, read on first use: 0 and *out, or a negative errno. wanted: the strategy that the
  * program asks for, or NULL. */
 int sgc_runtime_config(const char *wanted, const struct sgc_config **out, struct sgc_error *error);
-/* In a turn: reads all sources anew and checks what can be checked without a heap. *out is the caller's. */
+/* In a turn: reads all sources anew, takes the live changes over, and checks what can be checked without a heap. *out is the caller's. */
 int sgc_runtime_read_config(const char *wanted, struct sgc_config **out, struct sgc_error *error);
+/* In a turn: checks what can be checked of a config without a heap: strategies that it names, parameters of those that are loaded. */
+int sgc_runtime_check_config(const struct sgc_config *config, const char *wanted, struct sgc_error *error);
 /* In a turn: makes config the current one and frees the old one. */
 void sgc_runtime_replace_config(struct sgc_config *config);
 
@@ -41,6 +43,9 @@ bool sgc_runtime_read_try(void); /* false: somebody has the lock */
 int sgc_open_heap_alloc(const struct sgc_heap_options *options, struct sgc_open_heap **out, struct sgc_error *error);
 void sgc_open_heap_free(struct sgc_open_heap *record);
 void sgc_open_heap_list(struct sgc_open_heap *record); /* in a turn: record->heap is open */
+
+/* switch.c, in a turn: sgc_heap_switch. dry_run: as far as it goes without a stop. */
+int sgc_switch_in_turn(struct sgc_heap *heap, const char *strategy, bool dry_run, struct sgc_error *error);
 
 /* The callbacks of struct sgc_heap_setup; arg is the record. Outside of turns. */
 int sgc_runtime_cache_config(void *arg, const char *heap, const char *cache, struct sgc_cache_config *out,

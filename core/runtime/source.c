@@ -25,6 +25,7 @@ void sgc_place_origin(const struct sgc_place *place, char out[SGC_ORIGIN_BYTES])
         snprintf(out, SGC_ORIGIN_BYTES, "%.480s:%u", place->source->name, place->line);
         break;
     case SGC_SOURCE_ENVIRONMENT:
+    case SGC_SOURCE_LIVE:
         snprintf(out, SGC_ORIGIN_BYTES, "%.480s", place->source->name);
         break;
     }

@@ -7,11 +7,11 @@
 #include <stdint.h>
 
 /* Rising precedence. */
-enum sgc_source_kind { SGC_SOURCE_BUILT_IN, SGC_SOURCE_FILE, SGC_SOURCE_ENVIRONMENT };
+enum sgc_source_kind { SGC_SOURCE_BUILT_IN, SGC_SOURCE_FILE, SGC_SOURCE_ENVIRONMENT, SGC_SOURCE_LIVE };
 
 struct sgc_source {
     enum sgc_source_kind kind;
-    const char *name; /* path as opened, "$SLABGC", "built-in" */
+    const char *name; /* path as opened, "$SLABGC", "built-in", "gcctl" */
     const char *text; /* n_bytes bytes; NUL behind them */
     size_t n_bytes;
     struct sgc_source *next; /* read after this one */
