@@ -11,8 +11,10 @@ enum sgc_rank {
     SGC_RANK_RUNTIME = 10,   /* runtime: config, list of open heaps, loader */
     SGC_RANK_CONTROL = 12,   /* runtime: descriptors of the control server, go */
     SGC_RANK_PROCESS = 16,    /* heap: first use in the process */
+    SGC_RANK_RECORDING = 18, /* heap: start and end of a recording */
     SGC_RANK_STOP = 20,      /* heap: one stop at a time in the process */
     SGC_RANK_HEAP = 30,      /* heap: caches and settings of one heap */
+    SGC_RANK_RECORD_FIELD = 33, /* heap: stripes of fields whose stores are recorded */
     SGC_RANK_MUTEXES = 34,   /* heap: list of the plug-ins' locks */
     SGC_RANK_STRATEGY = 35,  /* what a plug-in locks through the host */
     SGC_RANK_THREADS = 40,   /* heap/cache: list of attached threads */
@@ -25,6 +27,7 @@ enum sgc_rank {
     SGC_RANK_REGION = 70,    /* slab: regions, free runs */
     SGC_RANK_TRACK = 75,     /* cache: debug=track tables */
     SGC_RANK_STATS = 80,     /* stats: registry and event ring */
+    SGC_RANK_RECORD = 85,    /* heap: a recording's buffers on their way */
     SGC_RANK_META = 90,      /* os: the allocator of core's own records; a leaf */
 };
 

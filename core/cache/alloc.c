@@ -20,11 +20,12 @@ SGC_COLD _Noreturn void sgc_cache_panic_managed(const struct sgc_cache *cache, c
 }
 
 void (*sgc_cache_end_managed)(void *object);
+void (*sgc_cache_bare_made)(struct sgc_cache *cache, void *object);
 
 void sgc_cache_mix(struct sgc_cache *cache)
 {
-    __atomic_store_n(&cache->mixed, 1,
-                     __ATOMIC_RELAXED); /* whoever is handed a managed object sees it: handing over orders it */
+    __atomic_fetch_or(&cache->mixed, SGC_CACHE_MIXED,
+                      __ATOMIC_RELAXED); /* whoever is handed a managed object sees it: handing over orders it */
     sgc_cache_head_update(cache);
 }
 
@@ -65,11 +66,26 @@ static void *cache_alloc_entered(struct sgc_cache *cache, size_t n, const void *
     return object;
 }
 
+/* While a recording hears of this cache's objects; or the cache is no bare one. */
+static SGC_NOINLINE void *cache_alloc_recorded(struct sgc_cache *cache, size_t n, const void *site)
+{
+    bool outermost;
+    if (!cache->managed_manual)
+        sgc_cache_panic_managed(cache, "sgc_cache_alloc", "sgc_new");
+    if (!sgc_cache_enter(&outermost))
+        return NULL;
+    void *object = cache_alloc_entered(cache, n, site);
+    if (object && cache->managed_manual == SGC_CACHE_MANUAL_RECORDED)
+        sgc_cache_bare_made(cache, object);
+    sgc_cache_leave(outermost);
+    return object;
+}
+
 static void *cache_alloc_site(struct sgc_cache *cache, size_t n, const void *site)
 {
     bool outermost;
-    if (sgc_unlikely(!cache->managed_manual))
-        sgc_cache_panic_managed(cache, "sgc_cache_alloc", "sgc_new");
+    if (sgc_unlikely(cache->managed_manual != SGC_CACHE_MANUAL))
+        return cache_alloc_recorded(cache, n, site);
     if (!sgc_cache_enter(&outermost))
         return NULL;
     void *object = cache_alloc_entered(cache, n, site);

@@ -117,6 +117,13 @@ static void bulk_free(struct sgc_cache *cache, void *const *objects, size_t n, c
     }
 }
 
+static void bulk_made(struct sgc_cache *cache, void **objects, size_t n)
+{
+    if (cache->managed_manual == SGC_CACHE_MANUAL_RECORDED)
+        for (size_t i = 0; i < n; i++)
+            sgc_cache_bare_made(cache, objects[i]);
+}
+
 /* ---- calls ---- */
 
 size_t sgc_cache_alloc_bulk(struct sgc_cache *cache, void **out, size_t n)
@@ -128,6 +135,8 @@ size_t sgc_cache_alloc_bulk(struct sgc_cache *cache, void **out, size_t n)
         return 0;
     struct sgc_front *front = bulk_front(cache);
     const size_t n_made = front ? window_alloc(front, out, n) : bulk_alloc(cache, out, n, __builtin_return_address(0));
+    if (sgc_unlikely(!front))
+        bulk_made(cache, out, n_made);
     sgc_cache_leave(outermost);
     return n_made;
 }

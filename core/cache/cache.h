@@ -85,10 +85,18 @@ struct sgc_class {
     uint32_t n_whole;
 };
 
+/* sgc_cache.managed_manual, unless 0. RECORDED: made while a recording ran, which hears of each bare object: no inline
+ * path was ever open. */
+#define SGC_CACHE_MANUAL 1
+#define SGC_CACHE_MANUAL_RECORDED 2
+/* Bits of sgc_cache.mixed. */
+#define SGC_CACHE_MIXED 1    /* managed objects were made here too (sgc_cache_mix) */
+#define SGC_CACHE_RECORDED 2 /* SGC_CACHE_MANUAL_RECORDED */
+
 struct sgc_cache {
     struct sgc_cache_head head; /* first: sgc_cache_head_update */
-    uint8_t mixed;              /* atomic: managed objects were made here too (sgc_cache_mix) */
-    uint8_t managed_manual;     /* heap layer: type is manual, or the heap's strategy is the built-in one */
+    uint8_t mixed;              /* atomic: why sgc_cache_free has to look closer: SGC_CACHE_* below */
+    uint8_t managed_manual;     /* heap layer: type is manual, or the heap's strategy is the built-in one; SGC_CACHE_MANUAL* */
     uint8_t new_state;          /* heap layer: state byte of new objects */
     uint8_t has_references;
     uint8_t variable;
@@ -96,6 +104,7 @@ struct sgc_cache {
     uint32_t new_index; /* heap layer: classes[0]->index; 0, whose window is always empty, while special; atomic */
     uint32_t kinds;     /* metadata to commit for its slabs */
     uint32_t debug;     /* enum sgc_debug */
+    uint32_t record_index; /* heap layer: its name in the recording; 0: none runs, or not of this cache; changes at stops */
     const struct sgc_type *type;
     struct sgc_heap *heap; /* opaque here */
     uint16_t zero_bytes;   /* heap layer: of a new object, unless special */
@@ -146,6 +155,7 @@ static inline bool sgc_cache_is_loose(const struct sgc_cache *cache)
  * cleared, count and state 0. */
 void sgc_cache_mix(struct sgc_cache *cache);
 extern void (*sgc_cache_end_managed)(void *object);
+extern void (*sgc_cache_bare_made)(struct sgc_cache *cache, void *object); /* of a recorded cache */
 
 /* Thread side. attach: allocates the fronts table of the calling thread, all sgc_front_none: 0 or -ENOMEM. detach:
  * gives every window back, idles the fronts. */

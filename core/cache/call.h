@@ -23,6 +23,7 @@
 
 #define SGC_STOP_NOW 1u    /* a stop wants to begin, or is there */
 #define SGC_STOP_FENCED 2u /* entries must fence for themselves */
+#define SGC_STOP_RECORDING 4u /* a recording runs: every call takes its slow path, where it is recorded */
 
 extern uint32_t sgc_stop_flag; /* atomic */
 extern void (*sgc_call_wait)(

@@ -3,6 +3,7 @@
  * rest: back-pressure, pacer, refill, and before NULL an emergency collection and the shrinkers; in a section: refill
  * up to the hard limit, nothing else (contract, clause 5).
  * No stop comes between the pop and the count: both are inside one section. */
+#include "core/heap/record.h"
 #include "core/heap/section.h"
 #include "core/os/meta.h"
 #include "core/stats/events.h"
@@ -34,7 +35,7 @@ static SGC_NOINLINE void *alloc_special(struct sgc_cache *cache, void *object, c
 {
     const struct sgc_type *type = cache->type;
     const size_t bytes = sgc_object_bytes(object);
-    if (cache->managed_manual && !__atomic_load_n(&cache->mixed, __ATOMIC_RELAXED)) {
+    if (cache->managed_manual && !(__atomic_load_n(&cache->mixed, __ATOMIC_RELAXED) & SGC_CACHE_MIXED)) {
         const bool special = sgc_cache_is_special(cache);
         sgc_cache_mix(cache);
         /* several threads write the same */
@@ -51,6 +52,8 @@ static SGC_NOINLINE void *alloc_special(struct sgc_cache *cache, void *object, c
     if (!type->ctor && (cache->debug || sgc_slab_of(object)->slot_bytes)) /* a large object's pages are zero already */
         memset(object, 0, bytes);
     alloc_publish(cache, object, type->flags & SGC_TYPE_IMMORTAL ? 2 : 1);
+    if (sgc_unlikely(cache->record_index))
+        sgc_record_new(cache, object, sgc_context_.thread->record_elements - 1);
     return object;
 }
 
@@ -215,6 +218,12 @@ void *sgc_new_n(struct sgc_cache *cache, size_t n)
     struct sgc_class *class_ = sgc_class_for(cache, n, &bytes);
     if (sgc_unlikely(!class_ && bytes == 0))
         return NULL; /* errno says which: too large, or no memory for a new size class */
+    if (sgc_unlikely(cache->record_index) && sgc_context_.thread) {
+        sgc_context_.thread->record_elements = n + 1; /* a recording that begins or ends meanwhile does without */
+        void *object = alloc_enter(cache, class_, bytes, __builtin_return_address(0));
+        sgc_context_.thread->record_elements = 0;
+        return object;
+    }
     return alloc_enter(cache, class_, bytes, __builtin_return_address(0));
 }
 

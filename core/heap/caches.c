@@ -2,6 +2,7 @@
  * Called by programs and by ephemeron.c (its internal cache). What the type implies is checked against the heap's
  * strategy here. */
 #include "core/heap/heap.h"
+#include "core/heap/record.h"
 #include "core/heap/section.h"
 #include "core/heap/weak_table.h"
 #include <errno.h>
@@ -42,7 +43,7 @@ bool sgc_cache_is_special(const struct sgc_cache *cache)
 {
     const struct sgc_type *type = cache->type;
     return type->ctor || type->finalize || cache->debug || (type->flags & SGC_TYPE_IMMORTAL) ||
-           cache->classes[0]->object_bytes > ZERO_INLINE_BYTES;
+           cache->classes[0]->object_bytes > ZERO_INLINE_BYTES || cache->record_index;
 }
 
 /* An object ends without more ado when nothing of it has to be put in order, told or unlinked. */
@@ -50,13 +51,16 @@ static bool cache_ends_plainly(const struct sgc_cache *cache)
 {
     const struct sgc_type *type = cache->type;
     return !type->ctor && !type->finalize && !cache->debug && !(type->flags & SGC_TYPE_IMMORTAL) &&
-           type != &sgc_ephemeron_type;
+           type != &sgc_ephemeron_type && !cache->record_index;
 }
 
 void sgc_cache_set_paths(struct sgc_cache *cache)
 {
     const struct sgc_strategy_ops *ops = cache->managed_manual ? sgc_strategy_none.ops : cache->heap->ops;
-    cache->new_state = ops->new_state;
+    /* A manual cache is special until its first managed object (alloc.c), which costs bare calls their fast path. */
+    const bool unmixed = cache->managed_manual && !(cache->mixed & SGC_CACHE_MIXED);
+    cache->special = unmixed || sgc_cache_is_special(cache);
+    cache->new_state = ops->new_state | sgc_record_state(cache, ops);
     cache->quiet_mask = ops->quiet_mask;
     cache->end_state = cache_ends_plainly(cache) ? ops->end_state : 0;
     cache->zero_bytes = sgc_cache_is_special(cache) ? 0 : (uint16_t)cache->classes[0]->object_bytes;
@@ -70,8 +74,7 @@ static void cache_adopt(struct sgc_heap *heap, struct sgc_cache *cache)
     cache->kinds |= heap->kinds;
     cache->managed_manual = (type->flags & SGC_TYPE_MANUAL) || heap->plugin == &sgc_strategy_none;
     cache->has_references = type_has_references(type);
-    /* A manual cache is special until its first managed object (alloc.c), which costs bare calls their fast path. */
-    cache->special = cache->managed_manual || sgc_cache_is_special(cache);
+    sgc_record_cache_made(cache);
     sgc_cache_set_paths(cache);
     sgc_cache_head_update(cache);
 }

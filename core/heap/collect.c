@@ -3,6 +3,7 @@
  * stopped part).
  * The caller is at rest. Two threads that find a collection due at once: the second one finds it done (the pacer is
  * polled again under the stop). */
+#include "core/heap/record.h"
 #include "core/heap/section.h"
 #include "core/heap/thread.h"
 #include "core/os/meta.h"
@@ -167,8 +168,12 @@ void sgc_section_rested(struct sgc_context *context)
 {
     struct sgc_heap *heap = context->thread->due_heap;
     struct sgc_stop stop;
-    if (!(context->rest_pending & SGC_REST_COLLECT))
-        return;
+    if (sgc_unlikely(context->rest_pending != SGC_REST_COLLECT)) {
+        if (context->rest_pending & SGC_REST_RECORDED)
+            sgc_record_leave(context);
+        if (!(context->rest_pending & SGC_REST_COLLECT))
+            return;
+    }
     context->rest_pending &= (uint8_t)~SGC_REST_COLLECT;
     sgc_stop_lock();
     if (!heap_is_open(heap)) {
@@ -185,5 +190,7 @@ void sgc_heap_collect(struct sgc_heap *heap, enum sgc_collect_kind kind)
         sgc_panic("sgc_heap_collect: called inside a section");
     if (!sgc_context_.thread)
         sgc_section_attach();
+    if (sgc_unlikely(heap->record_index))
+        sgc_record_collect(heap, kind);
     sgc_collect(heap, kind, SGC_REASON_EXPLICIT);
 }

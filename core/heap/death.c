@@ -4,6 +4,7 @@
  * Invariant: a free slot has count 0, excess 0, no mark; a constructed type's free slot is in its constructed state.
  * Locks: those of the weak table and the finalizer queue, inside; none across calls. */
 #include "core/heap/heap.h"
+#include "core/heap/record.h"
 #include <slabgc/testpoint.h>
 
 bool sgc_bury(void *object)
@@ -56,8 +57,11 @@ static inline void reclaim_metadata(const struct sgc_cache *cache, void *object)
 void sgc_object_end_managed(void *object)
 {
     struct sgc_cache *cache = sgc_object_cache(object);
-    if (__atomic_load_n(sgc_count_byte(&sgc_counts, object), __ATOMIC_RELAXED) == 0)
-        return; /* it was a bare one */
+    const bool bare = __atomic_load_n(sgc_count_byte(&sgc_counts, object), __ATOMIC_RELAXED) == 0;
+    if (!bare || (__atomic_load_n(&cache->mixed, __ATOMIC_RELAXED) & SGC_CACHE_RECORDED))
+        sgc_record_free(object);
+    if (bare)
+        return;
     sgc_weak_bury(cache->heap, object);
     if (sgc_context_.depth == 0)
         sgc_deferred_apply(sgc_context_.thread); /* the bare call that this is part of does not know the list */

@@ -7,6 +7,7 @@
  *   its key. Whoever takes it out of the key's list releases the claim: weak.c when the key dies, the strategy by way
  *   of visit_references when the ephemeron dies first. The table's lock decides which of the two.
  * Lock: table->lock, rank WEAK. Source: Hayes, OOPSLA 1997. */
+#include "core/heap/record.h"
 #include "core/heap/section.h"
 #include "core/heap/weak_table.h"
 
@@ -85,6 +86,7 @@ static struct sgc_ephemeron *ephemeron_make(struct sgc_heap *heap, struct sgc_ca
     if (ephemeron_register(heap, ephemeron, key) == 0)
         return ephemeron;
     sgc_store_(ephemeron, &ephemeron->value, NULL);
+    sgc_record_ephemeron(heap, ephemeron, NULL, NULL); /* its end will be recorded */
     sgc_drop(ephemeron);
     errno = ENOMEM;
     return NULL;
@@ -109,6 +111,8 @@ void *sgc_ephemeron_new(struct sgc_heap *heap, void *key, void *value)
     }
     SGC_SHORT_SECTION_BEGIN(context);
     struct sgc_ephemeron *ephemeron = ephemeron_make(heap, cache, key, value);
+    if (ephemeron)
+        sgc_record_ephemeron(heap, ephemeron, key, key ? value : NULL);
     SGC_SHORT_SECTION_END(context);
     return ephemeron;
 }
@@ -131,6 +135,8 @@ void *sgc_ephemeron_key(void *object)
     if (sgc_is_object(key) && !sgc_weak_try_hold(heap, key))
         key = NULL;
     sgc_lock_release(&heap->weak.lock);
+    if (sgc_recording_all() && sgc_is_object(key))
+        sgc_record_hold(key);
     SGC_SHORT_SECTION_END(context);
     return key;
 }
@@ -156,6 +162,8 @@ void *sgc_ephemeron_value(void *object)
     if (sgc_is_object(value) && !sgc_weak_try_hold(heap, value))
         value = NULL;
     sgc_lock_release(&heap->weak.lock);
+    if (sgc_recording_all() && sgc_is_object(value))
+        sgc_record_hold(value);
     SGC_SHORT_SECTION_END(context);
     return value;
 }

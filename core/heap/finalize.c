@@ -6,6 +6,7 @@
  *   after the finalizer has run. The queue changes in sections and at stops only.
  * Finalizers run at rest, outside every lock, one after the other on each thread that runs them; several threads may.
  * Lock: queue->lock, rank FINALIZER. */
+#include "core/heap/record.h"
 #include "core/heap/section.h"
 #include "core/os/meta.h"
 #include "core/os/thread.h"
@@ -89,13 +90,15 @@ void sgc_finalizer_enqueue(struct sgc_heap *heap, void *object)
         sgc_finalizer_wake(heap);
 }
 
-/* The oldest waiting object, with the queue's count; NULL: none. In a section or at a stop, so that at a stop the queue
+/* The oldest waiting object, with the queue's count; NULL: none. found: it was queued before the recording began. In a section or at a stop, so that at a stop the queue
  * is still. */
-static void *finalizer_take(struct sgc_finalizer_queue *queue)
+static void *finalizer_take(struct sgc_finalizer_queue *queue, bool *found)
 {
     SGC_GUARD(&queue->lock);
     if (queue->n == 0)
         return NULL;
+    *found = queue->n_found > 0;
+    queue->n_found -= *found;
     void *object = queue->objects[queue->head];
     queue->head = (queue->head + 1) % queue->capacity;
     queue->n--;
@@ -104,10 +107,12 @@ static void *finalizer_take(struct sgc_finalizer_queue *queue)
 
 /* A function of its own: gcc 12's null checks (UBSan) of a TLS address in a loop do not survive the linker's
  * relaxation. */
-static SGC_NOINLINE void *finalizer_take_at_rest(struct sgc_finalizer_queue *queue)
+static SGC_NOINLINE void *finalizer_take_at_rest(struct sgc_finalizer_queue *queue, uint32_t *recorded)
 {
     SGC_SHORT_SECTION_BEGIN(context);
-    void *object = finalizer_take(queue);
+    bool found;
+    void *object = finalizer_take(queue, &found);
+    *recorded = object ? sgc_record_finalize(object, found) : 0;
     SGC_SHORT_SECTION_END(context);
     return object;
 }
@@ -126,14 +131,18 @@ size_t sgc_finalizers_run(struct sgc_heap *heap, size_t max)
         max = finalizer_n_waiting(&heap->finalizers);
     size_t n_run = 0;
     for (; n_run < max; n_run++) {
-        void *object = finalizer_take_at_rest(&heap->finalizers);
+        uint32_t recorded;
+        void *object = finalizer_take_at_rest(&heap->finalizers, &recorded);
         if (!object)
             break;
         sgc_object_cache(object)->type->finalize(object);
         if (sgc_unlikely(sgc_context_.depth != 0))
             sgc_panic("finalizer of cache %s returned inside a section", sgc_object_cache(object)->name);
         __atomic_fetch_add(&heap->stats.n_finalizers_run, 1, __ATOMIC_RELAXED);
-        sgc_drop(object);
+        if (sgc_unlikely(recorded))
+            sgc_drop_recorded(object, recorded);
+        else
+            sgc_drop(object);
     }
     return n_run;
 }
@@ -215,7 +224,8 @@ void sgc_finalizer_queue_forget(struct sgc_heap *heap)
 {
     struct sgc_finalizer_queue *queue = &heap->finalizers;
     void *object;
-    while ((object = finalizer_take(queue)))
+    bool found;
+    while ((object = finalizer_take(queue, &found)))
         (void)sgc_count_decrement(&sgc_counts, object, true); /* at a stop; no strategy hears of it */
 }
 

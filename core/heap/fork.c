@@ -9,6 +9,7 @@
  * full. The grace thread and finalizer threads start again on the next need. Collecting after fork copies no payload
  * page that it does not write: marks, counts and free bits lie beside the slots.
  * Locks: PROCESS and STOP from before the stop to its end; all others at the stop. */
+#include "core/heap/record.h"
 #include "core/heap/section.h"
 #include "core/heap/thread.h"
 #include "core/os/meta.h"
@@ -56,6 +57,7 @@ void sgc_freeze_threads(struct sgc_stop *stop)
 void sgc_freeze_locks(void)
 {
     heap_locks(lock_before, pick_heap, 0);
+    sgc_record_before_fork_fields();
     sgc_strategy_locks_before_fork();
     sgc_lock_before_fork(&sgc_threads_lock);
     sgc_lock_before_fork(sgc_grace_lock_of_fork());
@@ -65,12 +67,14 @@ void sgc_freeze_locks(void)
     sgc_cache_before_fork();
     sgc_region_before_fork();
     heap_locks(lock_before, pick_stats, 0);
+    sgc_record_before_fork_queue();
     sgc_meta_before_fork();
 }
 
 void sgc_thaw_locks(int in_child)
 {
     sgc_meta_after_fork(in_child);
+    sgc_record_after_fork_queue(in_child);
     heap_locks(sgc_lock_after_fork, pick_stats, in_child);
     sgc_region_after_fork(in_child);
     sgc_cache_after_fork(in_child);
@@ -80,6 +84,7 @@ void sgc_thaw_locks(int in_child)
     sgc_lock_after_fork(sgc_grace_lock_of_fork(), in_child);
     sgc_lock_after_fork(&sgc_threads_lock, in_child);
     sgc_strategy_locks_after_fork(in_child);
+    sgc_record_after_fork_fields(in_child);
     heap_locks(sgc_lock_after_fork, pick_heap, in_child);
 }
 
@@ -123,6 +128,7 @@ static void fork_child(void)
 {
     urcu_bp_after_fork_child();
     sgc_thaw_locks(1);
+    sgc_record_after_fork_child();
     sgc_thaw_threads(&fork_stop, 1);
     sgc_events_after_fork(1);
     sgc_grace_after_fork_child();

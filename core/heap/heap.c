@@ -4,6 +4,7 @@
  * it there may use it until the end of its section, as close frees it only after a second stop. Its index into the
  * threads' cells and its name are free again after that stop. */
 #include "core/heap/heap.h"
+#include "core/heap/record.h"
 #include "core/heap/section.h"
 #include "core/heap/thread.h"
 #include "core/os/meta.h"
@@ -67,6 +68,7 @@ static void store_mask_publish(void)
     uint8_t mask = SGC_STATE_STORE;
     SGC_LIST_FOR_EACH (link, &sgc_heaps)
         mask |= SGC_LIST_ENTRY(link, struct sgc_heap, link)->ops->store_mask;
+    mask |= sgc_record_store_mask();
     sgc_store_mask = mask;
     SGC_LIST_FOR_EACH (link, &sgc_threads)
         SGC_LIST_ENTRY(link, struct sgc_thread, link)->context->store_mask = mask;
@@ -114,6 +116,7 @@ static void heap_link(struct sgc_heap *heap)
     sgc_lock_acquire(&sgc_threads_lock);
     sgc_list_push_back(&sgc_heaps, &heap->link);
     store_mask_publish();
+    sgc_record_heap_opened(heap);
     sgc_lock_release(&sgc_threads_lock);
     sgc_stop_end(&stop);
 }
@@ -252,6 +255,7 @@ int sgc_heap_close(struct sgc_heap *heap, struct sgc_error *error)
     struct sgc_stop stop;
     sgc_stop_begin(&stop, heap);
     heap_list_leaks(heap, &leaks);
+    sgc_record_heap_closes(heap);
     heap_unlink(heap);
     sgc_stop_end(&stop);
     sgc_grace_forget_heap(heap);

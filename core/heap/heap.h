@@ -46,6 +46,8 @@ struct sgc_weak {
     void *object;                  /* NULL once cleared; table lock. An immediate: itself, for ever */
     struct sgc_heap *heap;         /* NULL: names no object of a heap */
     struct sgc_weak *next, **link; /* list of the same object, and the place that points here; table lock */
+    struct sgc_heap *recorded;     /* while a recording runs: the heap, and `heap` is NULL (record.h) */
+    uint64_t number;               /* its name in the recording */
 };
 
 /* An ephemeron object's slot. Never enumerated as reference fields except value on death: see sgc_object_visit. */
@@ -75,6 +77,7 @@ struct sgc_finalizer_queue {
     pthread_t thread;
     bool has_thread, stopping;
     bool lost_thread; /* a forked child: the thread it had is to be started again */
+    size_t n_found;   /* of those that wait now, the oldest ones: queued before the recording began */
 };
 
 struct sgc_pacer {
@@ -126,6 +129,7 @@ struct sgc_heap {
     /* atomic: the grace thread is about to call, or calls, grace_elapsed for that request */
     bool grace_pending;
     int64_t external_bytes, retired_bytes; /* atomic */
+    uint32_t record_index; /* its name in the recording; 0: none runs, or not of this heap; changes at stops */
     /* rank STATS: histograms and collection counters, so that readers get whole figures */
     struct sgc_lock stats_lock;
     /* collections' part: written by the stopper; counters by atomics where others write */
@@ -152,6 +156,8 @@ struct sgc_thread {
     /* number of the section it was in when the watcher looked first; lock THREADS */
     uint64_t watched_section[SGC_N_WATCHERS];
     uint64_t reported_section; /* stalled section already reported; lock THREADS */
+    size_t record_elements;           /* of sgc_new_n that makes an object now, plus 1 (alloc.c) */
+    struct sgc_record_thread *record; /* its stream while a recording runs (record_event.c); NULL: none yet */
 };
 
 /* For readers at rest, whom a switch may overtake; a plug-in outlives every heap. */
@@ -315,6 +321,7 @@ int sgc_heap_verify_stopped(struct sgc_heap *heap, struct sgc_error *error);
 
 /* ---- host.c */
 void sgc_host_init(void);
+extern struct sgc_host sgc_host_table; /* while a recording runs reclaim and trace_sweep are its own (record.c) */
 const struct sgc_host *sgc_host_get(void);
 /* fork.c: the locks that strategies made through the host, and the one that guards their list. */
 void sgc_strategy_locks_before_fork(void);

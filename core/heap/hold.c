@@ -1,7 +1,9 @@
 /* hold.c - holds: claims from outside the heap, and the thread's hold stack.
+ * While a recording runs sgc_plain_covers is false and all calls take their recorded forms.
  * Called by programs. sgc_hold and sgc_drop are fast paths: one count, inside a section (the program's, or a short one
  * of their own). */
 #include "core/heap/end.h"
+#include "core/heap/record.h"
 #include "core/heap/section.h"
 #include "core/os/meta.h"
 #include <errno.h>
@@ -12,28 +14,59 @@ static SGC_COLD void hold_foreign(const void *object, const char *call)
     sgc_panic("%s: foreign pointer %p: not an object of any heap", call, object);
 }
 
-/* The fast paths below make no call, so they save no register: whatever is not plain comes here as a whole. */
-static SGC_NOINLINE void *hold_general(void *object)
+/* While a recording runs, or the object is none. */
+static SGC_NOINLINE void *hold_recorded(void *object)
 {
     if (sgc_unlikely(!sgc_arena_covers(object)))
         hold_foreign(object, "sgc_hold");
+    SGC_SHORT_SECTION_BEGIN(context);
+    if (sgc_recording_all())
+        sgc_record_hold(object);
+    sgc_count_increment(&sgc_counts, object, sgc_solo);
+    SGC_SHORT_SECTION_END(context);
+    return object;
+}
+
+/* The fast paths below make no call, so they save no register: whatever is not plain comes here as a whole. */
+static SGC_NOINLINE void *hold_general(void *object)
+{
+    if (sgc_unlikely(!sgc_plain_covers(object)))
+        return hold_recorded(object);
     SGC_SHORT_SECTION_BEGIN(context);
     sgc_count_increment(&sgc_counts, object, sgc_solo);
     SGC_SHORT_SECTION_END(context);
     return object;
 }
 
-static SGC_NOINLINE void drop_general(void *object)
+static inline void drop_entered(void *object, bool outermost)
+{
+    if (!(__atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED) & SGC_STATE_COUNTED))
+        sgc_count_decrement(&sgc_counts, object, sgc_solo);
+    else if (outermost)
+        sgc_decrement_now(object); /* counting strategies and manual types hear of it */
+    else
+        sgc_decrement_later(object);
+}
+
+SGC_NOINLINE void sgc_drop_recorded(void *object, uint32_t finalized)
 {
     if (sgc_unlikely(!sgc_arena_covers(object)))
         hold_foreign(object, "sgc_drop");
     SGC_SHORT_SECTION_BEGIN(context);
-    if (!(__atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED) & SGC_STATE_COUNTED))
-        sgc_count_decrement(&sgc_counts, object, sgc_solo);
-    else if (outermost_)
-        sgc_decrement_now(object); /* counting strategies and manual types hear of it */
-    else
-        sgc_decrement_later(object);
+    if (sgc_recording_all() && !sgc_record_finalized(finalized, object))
+        sgc_record_drop(object);
+    drop_entered(object, outermost_);
+    SGC_SHORT_SECTION_END(context);
+}
+
+static SGC_NOINLINE void drop_general(void *object)
+{
+    if (sgc_unlikely(!sgc_plain_covers(object))) {
+        sgc_drop_recorded(object, 0);
+        return;
+    }
+    SGC_SHORT_SECTION_BEGIN(context);
+    drop_entered(object, outermost_);
     SGC_SHORT_SECTION_END(context);
 }
 
@@ -71,7 +104,7 @@ void *sgc_hold(void *object)
     if (sgc_unlikely(!sgc_is_object(object)))
         return object;
     const bool outermost = !(context->depth | context->busy);
-    if (sgc_unlikely(!sgc_arena_covers(object) || !context->thread || (outermost && !sgc_call_try(context))))
+    if (sgc_unlikely(!sgc_plain_covers(object) || !context->thread || (outermost && !sgc_call_try(context))))
         return hold_general(object);
     const bool done = hold_increment_solo(object);
     if (outermost)
@@ -82,7 +115,7 @@ void *sgc_hold(void *object)
 void sgc_drop(void *object)
 {
     struct sgc_context *context = &sgc_context_;
-    if (sgc_likely(sgc_arena_covers(object) && !(context->depth | context->busy) && context->thread &&
+    if (sgc_likely(sgc_plain_covers(object) && !(context->depth | context->busy) && context->thread &&
                    sgc_call_try(context))) {
         uint8_t *byte = sgc_count_byte(&sgc_counts, object);
         const uint8_t count = __atomic_load_n(byte, __ATOMIC_ACQUIRE); /* before the state: see end.h */

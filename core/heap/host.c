@@ -135,7 +135,7 @@ static __attribute__((noreturn)) void host_panic(const char *format, ...)
     sgc_panic("%s", message);
 }
 
-static struct sgc_host host = {
+struct sgc_host sgc_host_table = {
     .struct_bytes = sizeof(struct sgc_host),
     .abi_major = SGC_ABI_MAJOR,
     .abi_minor = SGC_ABI_MINOR,
@@ -181,10 +181,10 @@ static struct sgc_host host = {
 /* Once, when the arena is reserved and the biases are known (thread.c). */
 void sgc_host_init(void)
 {
-    host.counts = sgc_counts;
+    sgc_host_table.counts = sgc_counts;
 }
 
 const struct sgc_host *sgc_host_get(void)
 {
-    return &host;
+    return &sgc_host_table;
 }

@@ -23,7 +23,7 @@ static void none_decrement(void *self, void *object)
     if (!sgc_count_decrement(&sgc_counts, object, sgc_solo) || !sgc_count_claim_dead(&sgc_counts, object))
         return;
     if (!sgc_bury(object))
-        sgc_reclaim(sgc_object_heap(object), &object, 1);
+        sgc_host_table.reclaim(sgc_object_heap(object), &object, 1); /* sgc_reclaim, or a recording's */
 }
 
 /* new_state has no store bit, so core never calls these. */

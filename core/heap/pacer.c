@@ -5,6 +5,7 @@
  *   (100 + growth) / 100) since_minor counts slots handed to windows, so up to a window per thread and class is counted
  *   early. */
 #include "core/heap/heap.h"
+#include "core/heap/record.h"
 
 void sgc_pacer_allocated(struct sgc_heap *heap, uint64_t bytes)
 {
@@ -89,6 +90,8 @@ void sgc_pacer_request(struct sgc_heap *heap, enum sgc_collect_kind kind)
 
 void sgc_account(struct sgc_heap *heap, int64_t bytes)
 {
+    if (sgc_unlikely(heap->record_index))
+        sgc_record_account(heap, bytes);
     __atomic_fetch_add(&heap->external_bytes, bytes, __ATOMIC_RELAXED);
     if (bytes > 0)
         sgc_pacer_allocated(heap, (uint64_t)bytes);

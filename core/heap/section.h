@@ -24,6 +24,7 @@ extern char sgc_tsan_rest, sgc_tsan_resume;
 
 /* Bits of context->rest_pending. */
 #define SGC_REST_DEFERRED 1 /* decrements wait for the end of the section or call */
+#define SGC_REST_RECORDED 4 /* the section's begin was recorded, so its end is */
 #define SGC_REST_COLLECT 2  /* a collection fell due inside the section; it runs when the thread is at rest again */
 
 void sgc_section_wait_for_stop(struct sgc_context *context); /* stop.c */

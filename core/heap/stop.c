@@ -8,23 +8,29 @@
  * alone is attached (solo) there is nobody to wait for: attaching needs lock STOP. A stop is also a grace period, and
  * is counted as one.
  * Lock: STOP, outermost of all but RUNTIME, LIFE and PROCESS; held for the length of the stop. */
+#include "core/heap/record.h"
 #include "core/heap/section.h"
 #include "core/heap/thread.h"
 #include "core/os/clock.h"
 #include "core/os/thread.h"
+#include <errno.h>
 
 char sgc_tsan_rest, sgc_tsan_resume;
 static struct sgc_lock stop_lock = SGC_LOCK_INIT(SGC_RANK_STOP, "stop");
 static struct sgc_context *stopper; /* context of the thread that holds lock STOP for a stop; atomic, compared only */
 
-/* The entry that set `word` met the flag. Takes the word back, waits for the stop's end, tries again; behind the fence
- * of its own where membarrier is missing. */
+/* The entry that set `word` met the flag. While a stop is there, takes the word back, waits for its end, tries again;
+ * behind a fence of its own where membarrier is missing. */
 static void stop_wait(struct sgc_context *context, uint32_t *word)
 {
     for (;;) {
-        __atomic_thread_fence(__ATOMIC_SEQ_CST); /* between word and flag; pairs with the one in stop_raise_flag */
-        if (!(__atomic_load_n(&sgc_stop_flag, __ATOMIC_ACQUIRE) &
-              SGC_STOP_NOW)) /* pairs with the release in sgc_stop_end_locked */
+        __atomic_signal_fence(__ATOMIC_SEQ_CST); /* between word and flag; the other half is the stop's membarrier */
+        uint32_t flag = __atomic_load_n(&sgc_stop_flag, __ATOMIC_ACQUIRE);
+        if (flag & SGC_STOP_FENCED) {
+            __atomic_thread_fence(__ATOMIC_SEQ_CST); /* between word and flag; pairs with the one in stop_raise_flag */
+            flag = __atomic_load_n(&sgc_stop_flag, __ATOMIC_ACQUIRE);
+        }
+        if (!(flag & SGC_STOP_NOW)) /* pairs with the release in sgc_stop_end_locked */
             return;
         SGC_CHECK(__atomic_load_n(&stopper, __ATOMIC_RELAXED) != context); /* a section inside one's own stop */
         __atomic_store_n(word, 0, __ATOMIC_RELEASE);
@@ -37,6 +43,8 @@ static void stop_wait(struct sgc_context *context, uint32_t *word)
 SGC_NOINLINE void sgc_section_wait_for_stop(struct sgc_context *context)
 {
     stop_wait(context, &context->depth);
+    if (sgc_recording_all())
+        sgc_record_enter(context);
 }
 
 SGC_NOINLINE static void call_wait_for_stop(struct sgc_context *context)
@@ -95,7 +103,7 @@ struct sgc_lock *sgc_stop_lock_of_fork(void)
 
 /* Lock STOP is held. A caller that is not attached (it is about to be, or forks) waits even for a solo thread: that one
  * is another. */
-void sgc_stop_begin_locked(struct sgc_stop *stop, struct sgc_heap *heap)
+static int stop_begin_locked(struct sgc_stop *stop, struct sgc_heap *heap, uint64_t deadline_ns)
 {
     stop->began_ns = sgc_os_now_ns();
     __atomic_store_n(&stopper, &sgc_context_, __ATOMIC_RELAXED);
@@ -103,8 +111,9 @@ void sgc_stop_begin_locked(struct sgc_stop *stop, struct sgc_heap *heap)
         stop_raise_flag();
         SGC_TEST_POINT("stop: flagged");
         uint64_t n_stalls = 0;
-        if (!SGC_TEST_MUTANT("stop-without-wait"))
-            sgc_sections_wait(0, heap ? heap->name : NULL, heap ? heap->stall_report_ns : 0, 0, &n_stalls);
+        if (!SGC_TEST_MUTANT("stop-without-wait") &&
+            sgc_sections_wait(0, heap ? heap->name : NULL, heap ? heap->stall_report_ns : 0, deadline_ns, &n_stalls) < 0)
+            return -ETIMEDOUT;
         if (heap)
             __atomic_fetch_add(&heap->stats.n_stalls, n_stalls, __ATOMIC_RELAXED);
     }
@@ -112,6 +121,35 @@ void sgc_stop_begin_locked(struct sgc_stop *stop, struct sgc_heap *heap)
     stop->stopped_ns = sgc_os_now_ns();
     sgc_grace_after_stop();
     SGC_TEST_POINT("stop: begun");
+    return 0;
+}
+
+void sgc_stop_begin_locked(struct sgc_stop *stop, struct sgc_heap *heap)
+{
+    (void)stop_begin_locked(stop, heap, 0);
+}
+
+int sgc_stop_begin_until(struct sgc_stop *stop, uint64_t deadline_ns)
+{
+    sgc_lock_acquire(&stop_lock);
+    const int rc = stop_begin_locked(stop, NULL, deadline_ns);
+    if (rc < 0)
+        sgc_stop_end(stop); /* it never was */
+    return rc;
+}
+
+bool sgc_stop_at_rest(void (*visit)(void))
+{
+    if (!sgc_lock_try(&stop_lock))
+        return false;
+    __atomic_store_n(&stopper, &sgc_context_, __ATOMIC_RELAXED);
+    stop_raise_flag();
+    visit();
+    SGC_TSAN_RELEASE(&sgc_tsan_resume);
+    __atomic_store_n(&stopper, NULL, __ATOMIC_RELAXED);
+    __atomic_fetch_and(&sgc_stop_flag, ~SGC_STOP_NOW, __ATOMIC_RELEASE); /* pairs with the acquire loads on entry */
+    sgc_lock_release(&stop_lock);
+    return true;
 }
 
 void sgc_stop_begin(struct sgc_stop *stop, struct sgc_heap *heap)

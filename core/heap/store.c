@@ -3,6 +3,7 @@
  * lets the strategy do the rest; an owner whose state byte asks for nothing gets the plain atomic form. Never blocks,
  * never collects.
  * A root cell is a hold kept in a cell: no registration, and its referent is a root by its count. */
+#include "core/heap/record.h"
 #include "core/heap/section.h"
 
 static SGC_COLD void store_foreign(const void *pointer, const char *role)
@@ -21,11 +22,20 @@ static inline struct sgc_cache *store_cache(const void *object, const char *role
     return slab->class_->cache;
 }
 
-static inline struct sgc_heap *store_check_owner(const void *owner)
+/* False: it is foreign, or a recording runs. */
+static inline bool store_owner_is_plain(const void *owner)
 {
     if (sgc_unlikely(!sgc_is_object(owner)))
         sgc_panic("store: the owner is %s", owner ? "an immediate" : "NULL");
-    return store_cache(owner, "owner")->heap;
+    return sgc_plain_covers(owner);
+}
+
+static inline struct sgc_heap *store_owner_heap(const void *owner)
+{
+    const struct sgc_slab *slab = sgc_slab_head(sgc_slab_of(owner));
+    if (sgc_unlikely(!slab->class_))
+        store_foreign(owner, "owner");
+    return slab->class_->cache->heap;
 }
 
 static inline void store_check_value(const struct sgc_heap *heap, const void *owner, const void *value)
@@ -44,15 +54,93 @@ static inline bool store_hits(const struct sgc_heap *heap, const void *owner)
     return __atomic_load_n(sgc_state_byte(&sgc_counts, owner), __ATOMIC_RELAXED) & heap->ops->store_mask;
 }
 
-static SGC_NOINLINE void store_general(void *owner, void **field, void *value)
+static inline void store_checked(struct sgc_heap *heap, void *owner, void **field, void *value)
 {
-    SGC_SHORT_SECTION_BEGIN(context);
-    struct sgc_heap *heap = store_check_owner(owner);
-    store_check_value(heap, owner, value);
     if (store_hits(heap, owner))
         heap->ops->store(heap->self, owner, field, value);
     else
         __atomic_store_n(field, value, __ATOMIC_RELEASE); /* pairs with the acquire of sgc_get */
+}
+
+static inline void *exchange_checked(struct sgc_heap *heap, void *owner, void **field, void *value)
+{
+    if (store_hits(heap, owner))
+        return heap->ops->exchange(heap->self, owner, field, value);
+    void *old = __atomic_exchange_n(field, value, __ATOMIC_ACQ_REL);
+    /* Fields carry no claim here; the caller's hold is made inside the call, before anything can notice a death. */
+    if (sgc_is_object(old))
+        sgc_count_increment(&sgc_counts, old, sgc_solo);
+    return old;
+}
+
+static inline bool compare_checked(struct sgc_heap *heap, void *owner, void **field, void *expected, void *desired)
+{
+    if (store_hits(heap, owner))
+        return heap->ops->compare_exchange(heap->self, owner, field, expected, desired);
+    return __atomic_compare_exchange_n(field, &expected, desired, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+/* ---- the same while a recording runs, or the owner is none; in a section */
+
+/* An ephemeron's fields are core's: it has an event of its own. */
+static bool store_is_recorded(struct sgc_record_store *store, const struct sgc_heap *heap, void *owner, void **field)
+{
+    return !sgc_object_is_ephemeron(owner) && sgc_record_store_begin(store, heap, field);
+}
+
+static SGC_NOINLINE void store_recorded(void *owner, void **field, void *value)
+{
+    struct sgc_record_store store;
+    struct sgc_heap *heap = store_cache(owner, "owner")->heap;
+    store_check_value(heap, owner, value);
+    const bool recorded = store_is_recorded(&store, heap, owner, field);
+    if (recorded)
+        sgc_record_stored(&store, owner, field, value);
+    store_checked(heap, owner, field, value);
+    if (recorded)
+        sgc_record_store_end(&store);
+}
+
+static SGC_NOINLINE void *exchange_recorded(void *owner, void **field, void *value)
+{
+    struct sgc_record_store store;
+    struct sgc_heap *heap = store_cache(owner, "owner")->heap;
+    store_check_value(heap, owner, value);
+    const bool recorded = store_is_recorded(&store, heap, owner, field);
+    void *old = exchange_checked(heap, owner, field, value);
+    if (recorded) {
+        sgc_record_exchanged(&store, owner, field, value, old);
+        sgc_record_store_end(&store);
+    }
+    return old;
+}
+
+static SGC_NOINLINE bool compare_recorded(void *owner, void **field, void *expected, void *desired)
+{
+    struct sgc_record_store store;
+    struct sgc_heap *heap = store_cache(owner, "owner")->heap;
+    store_check_value(heap, owner, desired);
+    const bool recorded = store_is_recorded(&store, heap, owner, field);
+    const bool stored = compare_checked(heap, owner, field, expected, desired);
+    if (recorded && stored)
+        sgc_record_stored(&store, owner, field, desired);
+    if (recorded)
+        sgc_record_store_end(&store);
+    return stored;
+}
+
+/* ---- */
+
+static SGC_NOINLINE void store_general(void *owner, void **field, void *value)
+{
+    SGC_SHORT_SECTION_BEGIN(context);
+    if (sgc_likely(store_owner_is_plain(owner))) {
+        struct sgc_heap *heap = store_owner_heap(owner);
+        store_check_value(heap, owner, value);
+        store_checked(heap, owner, field, value);
+    } else {
+        store_recorded(owner, field, value);
+    }
     SGC_SHORT_SECTION_END(context);
 }
 
@@ -60,7 +148,7 @@ static SGC_NOINLINE void store_general(void *owner, void **field, void *value)
 void sgc_store_slow_(void *owner, void **field, void *value)
 {
     struct sgc_context *context = &sgc_context_;
-    if (sgc_unlikely((context->depth | context->busy) || !context->thread || !sgc_arena_covers(owner) ||
+    if (sgc_unlikely((context->depth | context->busy) || !context->thread || !sgc_plain_covers(owner) ||
                      !sgc_call_try(context))) {
         store_general(owner, field, value);
         return;
@@ -76,16 +164,13 @@ void sgc_store_slow_(void *owner, void **field, void *value)
 void *sgc_store_exchange_(void *owner, void **field, void *value)
 {
     SGC_SHORT_SECTION_BEGIN(context);
-    struct sgc_heap *heap = store_check_owner(owner);
-    store_check_value(heap, owner, value);
     void *old;
-    if (store_hits(heap, owner)) {
-        old = heap->ops->exchange(heap->self, owner, field, value);
+    if (sgc_likely(store_owner_is_plain(owner))) {
+        struct sgc_heap *heap = store_owner_heap(owner);
+        store_check_value(heap, owner, value);
+        old = exchange_checked(heap, owner, field, value);
     } else {
-        old = __atomic_exchange_n(field, value, __ATOMIC_ACQ_REL);
-        /* Fields carry no claim here; the caller's hold is made inside the call, before anything can notice a death. */
-        if (sgc_is_object(old))
-            sgc_count_increment(&sgc_counts, old, sgc_solo);
+        old = exchange_recorded(owner, field, value);
     }
     SGC_SHORT_SECTION_END(context);
     return old;
@@ -94,13 +179,14 @@ void *sgc_store_exchange_(void *owner, void **field, void *value)
 bool sgc_store_compare_(void *owner, void **field, void *expected, void *desired)
 {
     SGC_SHORT_SECTION_BEGIN(context);
-    struct sgc_heap *heap = store_check_owner(owner);
-    store_check_value(heap, owner, desired);
     bool stored;
-    if (store_hits(heap, owner))
-        stored = heap->ops->compare_exchange(heap->self, owner, field, expected, desired);
-    else
-        stored = __atomic_compare_exchange_n(field, &expected, desired, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    if (sgc_likely(store_owner_is_plain(owner))) {
+        struct sgc_heap *heap = store_owner_heap(owner);
+        store_check_value(heap, owner, desired);
+        stored = compare_checked(heap, owner, field, expected, desired);
+    } else {
+        stored = compare_recorded(owner, field, expected, desired);
+    }
     SGC_SHORT_SECTION_END(context);
     return stored;
 }
@@ -108,7 +194,9 @@ bool sgc_store_compare_(void *owner, void **field, void *expected, void *desired
 void sgc_store_bulk_(void *owner, void **fields, void *const *values, size_t n)
 {
     SGC_SHORT_SECTION_BEGIN(context);
-    struct sgc_heap *heap = store_check_owner(owner);
+    if (sgc_unlikely(!sgc_is_object(owner)))
+        sgc_panic("store: the owner is %s", owner ? "an immediate" : "NULL");
+    struct sgc_heap *heap = store_cache(owner, "owner")->heap;
     for (size_t i = 0; i < n; i++) {
         store_check_value(heap, owner, values[i]);
         sgc_store_(owner, &fields[i], values[i]);
@@ -124,7 +212,8 @@ static void root_share(const void *value)
         !(__atomic_load_n(sgc_state_byte(&sgc_counts, value), __ATOMIC_RELAXED) & SGC_STATE_DEFER))
         return;
     const struct sgc_cache *cache = store_cache(value, "value");
-    if (!cache->managed_manual && (cache->heap->plugin->capabilities & SGC_NEED_CONCURRENT_READERS))
+    if (!cache->managed_manual && (cache->heap->plugin->capabilities & SGC_NEED_CONCURRENT_READERS) &&
+        !sgc_record_state(cache, cache->heap->ops)) /* else the bit is the recording's */
         __atomic_fetch_and(sgc_state_byte(&sgc_counts, value), (uint8_t)~SGC_STATE_DEFER, __ATOMIC_RELAXED);
 }
 

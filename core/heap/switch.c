@@ -5,6 +5,7 @@
  * object of a manual type carry no claim on any strategy.
  * All of it happens at one stop; a failure before adopt leaves the heap as it was. */
 #include "core/heap/heap.h"
+#include "core/heap/record.h"
 #include "core/heap/section.h"
 #include "core/heap/thread.h"
 #include "core/os/clock.h"
@@ -193,6 +194,10 @@ static int switch_stopped(struct switching *at)
     int rc = check_needs(heap, at->to, at->error);
     if (rc < 0)
         return rc;
+    if (heap->record_index)
+        return sgc_error_set(at->error, -EBUSY,
+                             "heap %s is being recorded, and a recording is of one strategy; stop the recording first",
+                             heap->name);
     rc = heap_add_kinds(heap, plugin_kinds(at->to));
     if (rc < 0)
         return sgc_error_set(at->error, rc, "heap %s: no memory for the metadata of strategy %s", heap->name,

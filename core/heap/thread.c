@@ -3,6 +3,7 @@
  * Locks: STOP around attaching, so that `solo` changes only while every attached thread is at rest; THREADS guards both
  * lists. Detaching unlinks inside the thread's last section: at a stop the list does not move. */
 #include "core/heap/thread.h"
+#include "core/heap/record.h"
 #include "core/heap/section.h"
 #include "core/os/meta.h"
 #include "core/os/thread.h"
@@ -51,6 +52,8 @@ int sgc_process_init(struct sgc_error *error)
     sgc_host_init();
     sgc_stop_init();
     sgc_cache_end_managed = sgc_object_end_managed;
+    sgc_cache_bare_made = sgc_record_bare_new;
+    sgc_plain_base = sgc_arena.base;
     __atomic_store_n(&process.ready, true, __ATOMIC_RELEASE);
     return 0;
 }
@@ -188,6 +191,7 @@ static void thread_at_exit(void *argument)
         thread_detach_cells(thread);
     } while (thread->n_deferred > 0);
     sgc_fronts_detach(context);
+    sgc_record_thread_ends(thread);
     thread_unlink(thread);
     sgc_leave();
     sgc_meta_free(context->hold_base, (size_t)(context->hold_limit - context->hold_base) * sizeof(void *));

@@ -16,6 +16,11 @@ void sgc_stop_lock(void);
 void sgc_stop_unlock(void);
 void sgc_stop_begin_locked(struct sgc_stop *stop, struct sgc_heap *heap);
 uint64_t sgc_stop_end_locked(struct sgc_stop *stop);
+/* A stop that gives up: 0, or -ETIMEDOUT, and there is none. The caller is at rest and need not be attached. */
+int sgc_stop_begin_until(struct sgc_stop *stop, uint64_t deadline_ns);
+/* Half a stop: nobody is waited for, but whoever is at rest now stays there while visit runs: the acquire load of a
+ * thread's depth and busy says who that is. visit is short. False: a stop is under way, nothing was done. */
+bool sgc_stop_at_rest(void (*visit)(void));
 
 /* fork.c: what fork() and snapshots do around the making of a child, in this order. freeze: all threads at rest and kept
  * there (locks PROCESS and STOP held), then every other lock of core. thaw: the reverse; in the child, all fronts but the

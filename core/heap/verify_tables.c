@@ -22,7 +22,7 @@ static void verify_entry(struct sgc_verify *verify, const struct sgc_weak_entry 
     if (!entry->weaks && !entry->ephemerons)
         sgc_verify_fail_object(verify, entry->object, "its entry in the weak table is empty");
     for (const struct sgc_weak *weak = entry->weaks; weak; weak = weak->next)
-        if (weak->object != entry->object || weak->heap != verify->heap || *weak->link != weak)
+        if (weak->object != entry->object || (weak->recorded ? weak->recorded : weak->heap) != verify->heap || *weak->link != weak)
             sgc_verify_fail_object(verify, entry->object, "a weak reference in its entry does not name it");
 }
 

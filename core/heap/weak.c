@@ -6,6 +6,7 @@
  *   hold inside a section and under the lock, so that it precedes the bury, whether that comes at a stop (which waits
  *   for the section) or in another section (which needs the lock). A cleared handle is in no table and knows no heap.
  * Lock: table->lock, rank WEAK; taken inside sections for some instructions; strategies are called without it. */
+#include "core/heap/record.h"
 #include "core/heap/section.h"
 #include "core/heap/weak_table.h"
 #include "core/os/meta.h"
@@ -101,9 +102,9 @@ bool sgc_weak_try_hold(const struct sgc_heap *heap, void *object)
 
 /* ---- handles */
 
-static int weak_register(struct sgc_weak *weak)
+static int weak_register(struct sgc_heap *heap, struct sgc_weak *weak)
 {
-    struct sgc_weak_table *table = &weak->heap->weak;
+    struct sgc_weak_table *table = &heap->weak;
     SGC_GUARD(&table->lock);
     struct sgc_weak_entry *entry = sgc_weak_entry_make(table, weak->object);
     if (!entry)
@@ -133,7 +134,11 @@ struct sgc_weak *sgc_weak_create(void *object)
     if (!heap)
         return weak; /* NULL or an immediate: for ever what it is */
     SGC_SHORT_SECTION_BEGIN(context);
-    const int rc = weak_register(weak);
+    const int rc = weak_register(heap, weak);
+    if (rc == 0 && sgc_recording_all() && heap->record_index) {
+        sgc_weak_record(weak, true);
+        sgc_record_weak_new(weak);
+    }
     SGC_SHORT_SECTION_END(context);
     if (rc < 0) {
         sgc_meta_free(weak, sizeof(*weak));
@@ -143,25 +148,55 @@ struct sgc_weak *sgc_weak_create(void *object)
     return weak;
 }
 
-/* NULL: the handle was cleared, or never named an object of a heap; then its object does not change any more. */
+/* NULL: the handle was cleared, or never named an object of a heap; then its object does not change any more. Or a
+ * recording runs. In a section. */
 static struct sgc_heap *weak_heap(const struct sgc_weak *weak)
 {
     return __atomic_load_n(&weak->heap, __ATOMIC_ACQUIRE); /* pairs with the release in weak_clear_some */
+}
+
+void sgc_weak_record(struct sgc_weak *weak, bool on)
+{
+    if (on) {
+        weak->number = sgc_record_take_handle();
+        weak->recorded = weak->heap;
+        __atomic_store_n(&weak->heap, NULL, __ATOMIC_RELAXED);
+    } else {
+        __atomic_store_n(&weak->heap, weak->recorded, __ATOMIC_RELAXED);
+        weak->recorded = NULL;
+    }
+}
+
+static SGC_NOINLINE void *weak_get_recorded(struct sgc_weak *weak)
+{
+    struct sgc_heap *heap = __atomic_load_n(&weak->recorded, __ATOMIC_ACQUIRE); /* as weak_heap */
+    if (!heap)
+        return weak->object;
+    sgc_lock_acquire(&heap->weak.lock);
+    void *object = weak->object;
+    if (object && !sgc_weak_try_hold(heap, object))
+        object = NULL;
+    sgc_lock_release(&heap->weak.lock);
+    sgc_record_weak_get(weak, object); /* the object is held, so its end comes later */
+    return object;
 }
 
 void *sgc_weak_get(struct sgc_weak *weak)
 {
     if (!weak)
         return NULL;
-    struct sgc_heap *heap = weak_heap(weak);
-    if (!heap)
-        return weak->object;
     SGC_SHORT_SECTION_BEGIN(context);
-    sgc_lock_acquire(&heap->weak.lock);
-    void *object = weak->object;
-    if (object && !sgc_weak_try_hold(heap, object))
-        object = NULL;
-    sgc_lock_release(&heap->weak.lock);
+    struct sgc_heap *heap = weak_heap(weak);
+    void *object;
+    if (sgc_likely(heap != NULL)) {
+        sgc_lock_acquire(&heap->weak.lock);
+        object = weak->object;
+        if (object && !sgc_weak_try_hold(heap, object))
+            object = NULL;
+        sgc_lock_release(&heap->weak.lock);
+    } else {
+        object = weak_get_recorded(weak);
+    }
     SGC_SHORT_SECTION_END(context);
     return object;
 }
@@ -180,18 +215,21 @@ void sgc_weak_destroy(struct sgc_weak *weak)
 {
     if (!weak)
         return;
-    struct sgc_heap *heap = weak_heap(weak);
+    SGC_SHORT_SECTION_BEGIN(context);
+    struct sgc_heap *recorded = __atomic_load_n(&weak->recorded, __ATOMIC_ACQUIRE);
+    struct sgc_heap *heap = recorded ? recorded : weak_heap(weak);
     if (heap) {
         struct sgc_weak_table *table = &heap->weak;
-        SGC_SHORT_SECTION_BEGIN(context);
+        if (recorded)
+            sgc_record_weak_free(weak);
         sgc_lock_acquire(&table->lock);
         if (weak->object) {
             weak_unlink_locked(weak);
             sgc_weak_entry_tidy(table, sgc_weak_entry_find(table, weak->object));
         }
         sgc_lock_release(&table->lock);
-        SGC_SHORT_SECTION_END(context);
     }
+    SGC_SHORT_SECTION_END(context);
     sgc_meta_free(weak, sizeof(*weak));
 }
 
@@ -211,6 +249,7 @@ static bool weak_clear_some(struct sgc_heap *heap, void *object, void **value)
         struct sgc_weak *weak = entry->weaks;
         weak_unlink_locked(weak);
         weak->object = NULL;
+        __atomic_store_n(&weak->recorded, NULL, __ATOMIC_RELEASE);
         __atomic_store_n(&weak->heap, NULL,
                          __ATOMIC_RELEASE); /* pairs with weak_heap: in no table now, it may outlive the heap */
         n_cleared++;

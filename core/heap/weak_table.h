@@ -28,6 +28,8 @@ static inline bool sgc_counts_references(const struct sgc_heap *heap)
 {
     return heap->plugin->capabilities & SGC_CAP_COUNTS_REFERENCES;
 }
+/* A handle of the table enters a recording, or leaves it: in the section that made it, or at a stop. */
+void sgc_weak_record(struct sgc_weak *weak, bool on);
 /* In a section, table lock held, object not buried: one more hold on it; false: it is dying. */
 bool sgc_weak_try_hold(const struct sgc_heap *heap, void *object);
 

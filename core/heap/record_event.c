@@ -1,0 +1,437 @@
+/* record_event.c - events: tickets, chunks of threads, one function for each kind of event.
+ * Called by the slow paths of this layer (record.h), and by record_found.c.
+ * A thread writes its chunk inside its calls and sections, or at its own stop; so whoever finds it at rest and keeps it
+ *   there (a stop; sgc_record_look) may take the chunk away.
+ * Tickets: one counter. Alone (sgc_solo) a thread counts without atomics, as solo changes at stops only.
+ * Locks: stripes by field (rank RECORD_FIELD) around a store and its ticket, taken when room for the event is there;
+ *   rank RECORD for the list of streams and to take and send buffers. */
+#include "core/heap/record_stream.h"
+#include "core/heap/section.h"
+#include "core/heap/weak_table.h"
+#include "core/os/clock.h"
+#include "core/os/meta.h"
+#include <string.h>
+
+#define RECORD_STRIPES 256
+#define RECORD_TIME_EVENTS 128 /* events from one time to the next */
+
+struct sgc_list sgc_record_threads = {&sgc_record_threads, &sgc_record_threads};
+static struct sgc_lock stripes[RECORD_STRIPES] = {
+    [0 ... RECORD_STRIPES - 1] = SGC_LOCK_INIT(SGC_RANK_RECORD_FIELD, "recorded fields")};
+static uint64_t n_tickets __attribute__((aligned(64))); /* atomic unless solo */
+static uint64_t n_handles;                              /* atomic */
+static uint32_t n_indices;                              /* lock RECORD */
+
+uint64_t sgc_record_n_tickets(void)
+{
+    return __atomic_load_n(&n_tickets, __ATOMIC_RELAXED);
+}
+
+void sgc_record_reset_tickets(void)
+{
+    n_tickets = n_handles = n_indices = 0;
+}
+
+uint64_t sgc_record_take_handle(void)
+{
+    return __atomic_add_fetch(&n_handles, 1, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t ticket_take(void)
+{
+    if (!sgc_solo || !sgc_context_.thread) /* thread 0 may be written by a thread that is not attached */
+        return __atomic_fetch_add(&n_tickets, 1, __ATOMIC_RELAXED);
+    const uint64_t ticket = n_tickets;
+    __atomic_store_n(&n_tickets, ticket + 1, __ATOMIC_RELAXED);
+    return ticket;
+}
+
+/* ---- chunks */
+
+static struct sgc_recording_chunk *chunk_head(const struct sgc_record_thread *thread)
+{
+    return (struct sgc_recording_chunk *)thread->buffer->data;
+}
+
+/* The head is written; NULL: there is no chunk. */
+static struct sgc_record_buffer *chunk_take(struct sgc_record_thread *thread)
+{
+    struct sgc_record_buffer *buffer = thread->buffer;
+    if (!buffer)
+        return NULL;
+    struct sgc_recording_chunk *chunk = chunk_head(thread);
+    buffer->n_bytes = thread->n_events ? (uint32_t)(thread->at - buffer->data) : 0;
+    chunk->message = (struct sgc_recording_message){.bytes = buffer->n_bytes, .kind = SGC_RECORDING_CHUNK};
+    chunk->thread = thread->index;
+    chunk->n_events = thread->n_events;
+    chunk->time_ns = thread->began_ns;
+    thread->buffer = NULL;
+    thread->at = thread->limit = NULL;
+    thread->n_events = 0;
+    return buffer;
+}
+
+void sgc_record_flush(struct sgc_record_thread *thread)
+{
+    struct sgc_record_buffer *buffer = chunk_take(thread);
+    if (buffer)
+        sgc_record_buffer_send(buffer);
+}
+
+void sgc_record_flush_locked(struct sgc_record_thread *thread)
+{
+    struct sgc_record_buffer *buffer = chunk_take(thread);
+    if (buffer)
+        sgc_record_buffer_send_locked(buffer);
+}
+
+SGC_NOINLINE bool sgc_record_room_slow(struct sgc_record_thread *thread)
+{
+    __atomic_store_n(&thread->flush, 0, __ATOMIC_RELAXED);
+    sgc_record_flush(thread);
+    struct sgc_record_buffer *buffer = sgc_record_buffer_take();
+    if (!buffer)
+        return false;
+    thread->buffer = buffer;
+    thread->at = buffer->data + sizeof(struct sgc_recording_chunk);
+    thread->limit = buffer->data + SGC_RECORDING_MESSAGE_BYTES - SGC_RECORD_EVENT_BYTES;
+    thread->n_events = thread->n_untimed = 0;
+    thread->last_place = thread->last_handle = 0;
+    return true;
+}
+
+/* The first event of a chunk. */
+static SGC_NOINLINE void chunk_begin(struct sgc_record_thread *thread, uint64_t ticket)
+{
+    chunk_head(thread)->first_ticket = ticket;
+    thread->began_ns = sgc_os_now_ns();
+}
+
+static SGC_NOINLINE void chunk_time(struct sgc_record_thread *thread)
+{
+    thread->n_untimed = 0;
+    *thread->at++ = SGC_RECORD_TIME;
+    sgc_record_number(thread, sgc_os_now_ns() - thread->began_ns);
+}
+
+inline void sgc_record_op(struct sgc_record_thread *thread, enum sgc_record_op op)
+{
+    const uint64_t ticket = ticket_take();
+    if (sgc_unlikely(thread->n_events == 0)) {
+        chunk_begin(thread, ticket);
+    } else {
+        if (ticket != thread->next_ticket) {
+            *thread->at++ = SGC_RECORD_GAP;
+            sgc_record_number(thread, ticket - thread->next_ticket);
+        }
+        if (sgc_unlikely(++thread->n_untimed >= RECORD_TIME_EVENTS || sgc_record_sample > 1))
+            chunk_time(thread);
+    }
+    thread->next_ticket = ticket + 1;
+    thread->n_events++;
+    *thread->at++ = (uint8_t)op;
+}
+
+/* ---- streams */
+
+static SGC_NOINLINE struct sgc_record_thread *stream_make(struct sgc_thread *thread)
+{
+    struct sgc_record_thread *stream = sgc_meta_alloc(sizeof(*stream));
+    if (!stream) {
+        sgc_record_queue_fail("no memory for a thread's stream");
+        return NULL;
+    }
+    stream->context = thread->context;
+    stream->tid = thread->tid;
+    memcpy(stream->name, thread->name, sizeof(stream->name));
+    sgc_lock_acquire(&sgc_record_queue_lock);
+    stream->index = ++n_indices;
+    sgc_list_push_back(&sgc_record_threads, &stream->link);
+    sgc_lock_release(&sgc_record_queue_lock);
+    sgc_record_describe_thread(stream, false);
+    thread->record = stream;
+    return stream;
+}
+
+inline struct sgc_record_thread *sgc_record_mine(void)
+{
+    struct sgc_thread *thread = sgc_context_.thread;
+    struct sgc_record_thread *stream = thread->record;
+    if (sgc_unlikely(!stream))
+        stream = stream_make(thread);
+    return stream && sgc_record_room(stream) ? stream : NULL;
+}
+
+void sgc_record_thread_ends(struct sgc_thread *thread)
+{
+    struct sgc_record_thread *stream = thread->record;
+    if (!stream)
+        return;
+    if (thread->context->rest_pending & SGC_REST_RECORDED) { /* the section that it is in is its last, and ends */
+        thread->context->rest_pending &= (uint8_t)~SGC_REST_RECORDED;
+        if (sgc_record_room(stream))
+            sgc_record_op(stream, SGC_RECORD_LEAVE);
+    }
+    sgc_record_flush(stream);
+    sgc_record_describe_thread(stream, true);
+    sgc_lock_acquire(&sgc_record_queue_lock);
+    sgc_list_remove(&stream->link);
+    sgc_lock_release(&sgc_record_queue_lock);
+    thread->record = NULL;
+    sgc_meta_free(stream, sizeof(*stream));
+}
+
+/* ---- which */
+
+static inline bool object_concerns(const void *object)
+{
+    return sgc_object_cache(object)->record_index != 0;
+}
+
+/* Places whose objects are in the sample: a hash of the address, so that an object's end needs no memory of its begin. */
+inline bool sgc_record_samples(const void *object)
+{
+    return sgc_likely(sgc_record_sample <= 1) ||
+           sgc_hash64(((uintptr_t)object >> SGC_GRANULE_SHIFT) + sgc_record_sample) % sgc_record_sample == 0;
+}
+
+/* ---- events of one object */
+
+static inline void record_place_event(enum sgc_record_op op, const void *object)
+{
+    struct sgc_record_thread *stream = sgc_record_mine();
+    if (!stream)
+        return;
+    sgc_record_op(stream, op);
+    sgc_record_place(stream, object);
+}
+
+/* Ephemerons have an event of their own, after their begin. */
+void sgc_record_new(struct sgc_cache *cache, void *object, size_t n_elements)
+{
+    if (!sgc_record_samples(object) || cache->type == &sgc_ephemeron_type)
+        return;
+    struct sgc_record_thread *stream = sgc_record_mine();
+    if (!stream)
+        return;
+    const struct sgc_type *type = cache->type;
+    if (type->tail_element_bytes && n_elements == SIZE_MAX)
+        n_elements = (sgc_object_bytes(object) - type->size_bytes) / type->tail_element_bytes;
+    sgc_record_op(stream, type->tail_element_bytes ? SGC_RECORD_NEW_N : SGC_RECORD_NEW);
+    sgc_record_number(stream, cache->record_index);
+    sgc_record_place(stream, object);
+    if (type->tail_element_bytes)
+        sgc_record_number(stream, n_elements);
+}
+
+void sgc_record_bare_new(struct sgc_cache *cache, void *object)
+{
+    struct sgc_record_thread *stream = sgc_record_samples(object) ? sgc_record_mine() : NULL;
+    if (!stream)
+        return;
+    sgc_record_op(stream, SGC_RECORD_BARE_NEW);
+    sgc_record_number(stream, cache->record_index);
+    sgc_record_place(stream, object);
+}
+
+void sgc_record_hold(void *object)
+{
+    if (object_concerns(object))
+        record_place_event(SGC_RECORD_HOLD, object);
+}
+
+void sgc_record_drop(void *object)
+{
+    if (object_concerns(object))
+        record_place_event(SGC_RECORD_DROP, object);
+}
+
+void sgc_record_free(void *object)
+{
+    if (object_concerns(object) && sgc_record_samples(object))
+        record_place_event(SGC_RECORD_FREE, object);
+}
+
+void sgc_record_deaths(void *const *objects, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (object_concerns(objects[i]) && sgc_record_samples(objects[i]))
+            record_place_event(SGC_RECORD_DEATH, objects[i]);
+}
+
+/* ---- sections */
+
+void sgc_record_enter(struct sgc_context *context)
+{
+    struct sgc_record_thread *stream = sgc_record_mine();
+    if (!stream)
+        return;
+    sgc_record_op(stream, SGC_RECORD_ENTER);
+    context->rest_pending |= SGC_REST_RECORDED;
+}
+
+void sgc_record_leave(struct sgc_context *context)
+{
+    context->rest_pending &= (uint8_t)~SGC_REST_RECORDED;
+    sgc_call_begin(context);
+    struct sgc_record_thread *stream = sgc_recording_all() && context->thread->record ? sgc_record_mine() : NULL;
+    if (stream)
+        sgc_record_op(stream, SGC_RECORD_LEAVE);
+    sgc_call_end(context);
+}
+
+/* ---- stores */
+
+bool sgc_record_store_begin(struct sgc_record_store *store, const struct sgc_heap *heap, void **field)
+{
+    if (!sgc_recording_all() || !heap->record_index)
+        return false;
+    store->thread = sgc_record_mine(); /* before the lock: it may wait */
+    if (!store->thread)
+        return false;
+    store->lock = sgc_solo ? NULL : &stripes[sgc_hash64((uintptr_t)field) % RECORD_STRIPES];
+    if (store->lock)
+        sgc_lock_acquire(store->lock);
+    return true;
+}
+
+void sgc_record_store_end(struct sgc_record_store *store)
+{
+    if (store->lock)
+        sgc_lock_release(store->lock);
+}
+
+static inline void record_store(struct sgc_record_thread *stream, enum sgc_record_op op, void *owner, void **field,
+                                void *value)
+{
+    sgc_record_op(stream, op);
+    sgc_record_place(stream, owner);
+    sgc_record_number(stream, (uint64_t)((char *)field - (char *)owner) / sizeof(void *));
+    sgc_record_value(stream, value);
+}
+
+void sgc_record_stored(struct sgc_record_store *store, void *owner, void **field, void *value)
+{
+    record_store(store->thread, SGC_RECORD_STORE, owner, field, value);
+}
+
+void sgc_record_exchanged(struct sgc_record_store *store, void *owner, void **field, void *value, void *old)
+{
+    record_store(store->thread, SGC_RECORD_EXCHANGE, owner, field, value);
+    sgc_record_value(store->thread, old);
+}
+
+/* ---- weak references, ephemerons, finalizers */
+
+static struct sgc_record_thread *weak_event(enum sgc_record_op op, const struct sgc_weak *weak)
+{
+    struct sgc_record_thread *stream = sgc_record_mine();
+    if (!stream)
+        return NULL;
+    sgc_record_op(stream, op);
+    sgc_record_number(stream, sgc_record_zigzag(weak->number - stream->last_handle));
+    stream->last_handle = weak->number;
+    return stream;
+}
+
+void sgc_record_weak_new(struct sgc_weak *weak)
+{
+    struct sgc_record_thread *stream = weak_event(SGC_RECORD_WEAK_NEW, weak);
+    if (stream)
+        sgc_record_place(stream, weak->object);
+}
+
+void sgc_record_weak_get(struct sgc_weak *weak, void *value)
+{
+    struct sgc_record_thread *stream = weak_event(SGC_RECORD_WEAK_GET, weak);
+    if (stream)
+        sgc_record_value(stream, value);
+}
+
+void sgc_record_weak_free(struct sgc_weak *weak)
+{
+    (void)weak_event(SGC_RECORD_WEAK_FREE, weak);
+}
+
+void sgc_record_ephemeron(struct sgc_heap *heap, void *ephemeron, void *key, void *value)
+{
+    struct sgc_record_thread *stream = sgc_recording_all() && heap->record_index ? sgc_record_mine() : NULL;
+    if (!stream)
+        return;
+    sgc_record_op(stream, SGC_RECORD_EPHEMERON);
+    sgc_record_number(stream, heap->record_index);
+    sgc_record_place(stream, ephemeron);
+    sgc_record_value(stream, key);
+    sgc_record_value(stream, value);
+}
+
+/* The event gives it a hold. One that waited when the recording began was written with a hold, which stood for the
+ * queue's. */
+bool sgc_record_finalizing(void *object, bool found)
+{
+    if (!object_concerns(object))
+        return false;
+    record_place_event(SGC_RECORD_FINALIZE, object);
+    if (found)
+        record_place_event(SGC_RECORD_DROP, object);
+    return true;
+}
+
+bool sgc_record_finalizing_done(void *object)
+{
+    if (!object_concerns(object))
+        return false;
+    record_place_event(SGC_RECORD_FINALIZED, object);
+    return true;
+}
+
+/* ---- heaps */
+
+static void heap_event(const struct sgc_heap *heap, enum sgc_record_op op, uint64_t number)
+{
+    struct sgc_record_thread *stream = heap->record_index ? sgc_record_mine() : NULL;
+    if (!stream)
+        return;
+    sgc_record_op(stream, op);
+    sgc_record_number(stream, heap->record_index);
+    if (op != SGC_RECORD_CLOSE)
+        sgc_record_number(stream, number);
+}
+
+/* From any state. */
+static void heap_event_apart(const struct sgc_heap *heap, enum sgc_record_op op, uint64_t number)
+{
+    SGC_SHORT_SECTION_BEGIN(context);
+    if (sgc_recording_all())
+        heap_event(heap, op, number);
+    SGC_SHORT_SECTION_END(context);
+}
+
+void sgc_record_collect(struct sgc_heap *heap, enum sgc_collect_kind kind)
+{
+    heap_event_apart(heap, SGC_RECORD_COLLECT, (uint64_t)kind);
+}
+
+void sgc_record_account(struct sgc_heap *heap, int64_t bytes)
+{
+    heap_event_apart(heap, SGC_RECORD_ACCOUNT, sgc_record_zigzag((uint64_t)bytes));
+}
+
+void sgc_record_closed(struct sgc_heap *heap)
+{
+    heap_event(heap, SGC_RECORD_CLOSE, 0);
+}
+
+/* ---- fork: at its stop nobody holds a stripe */
+
+void sgc_record_before_fork_fields(void)
+{
+    for (unsigned i = 0; i < RECORD_STRIPES; i++)
+        sgc_lock_before_fork(&stripes[i]);
+}
+
+void sgc_record_after_fork_fields(int in_child)
+{
+    for (unsigned i = RECORD_STRIPES; i-- > 0;)
+        sgc_lock_after_fork(&stripes[i], in_child);
+}
