@@ -74,10 +74,16 @@ void gcctl_chart_text(FILE *out, const char *text)
 
 char *gcctl_chart_value(char out[32], enum gcctl_chart_unit unit, double value)
 {
+    if (value == 0)
+        return strcpy(out, "0");
     if (unit == GCCTL_CHART_BYTES)
         return gcctl_bytes(out, value);
     if (unit == GCCTL_CHART_NS)
         return gcctl_duration(out, value);
+    if (unit == GCCTL_CHART_SECONDS && value >= 1) {
+        snprintf(out, 32, "%.4gs", value);
+        return out;
+    }
     if (unit == GCCTL_CHART_SECONDS)
         return gcctl_duration(out, value * 1e9);
     if (unit == GCCTL_CHART_COUNT)

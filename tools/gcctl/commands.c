@@ -26,6 +26,8 @@
     X(plugin_list)                                                                                                     \
     X(plugin_check)                                                                                                    \
     X(plugin_new)                                                                                                      \
+    /* Tuning */                                                                                                       \
+    X(report)                                                                                                          \
     /* Other */                                                                                                        \
     X(completion)                                                                                                      \
     X(document_man)                                                                                                    \

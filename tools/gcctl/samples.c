@@ -8,7 +8,7 @@
 #include <sysexits.h>
 #include <time.h>
 
-#define MOST_SAMPLES 4000
+#define MOST_SAMPLES 1000
 
 void gcctl_samples_init(struct gcctl_samples *samples)
 {

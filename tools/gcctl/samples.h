@@ -22,7 +22,7 @@ int gcctl_samples_log(struct gcctl_samples *samples, struct gcctl_client *client
 /* Adds one `stat` and the events since. As gcctl_samples_log. */
 int gcctl_samples_take(struct gcctl_samples *samples, struct gcctl_client *client);
 /* Takes samples for `for_ns`, or until the process ends or a signal handler sets *stop; 0 (ended included), or an exit
- * status with a message. tick (may be NULL): called after each sample. More than 4,000 samples are thinned: every
+ * status with a message. tick (may be NULL): called after each sample. More than 1,000 samples are thinned: every
  * second one goes, and the interval doubles. */
 int gcctl_samples_watch(struct gcctl_samples *samples, struct gcctl_client *client, int64_t for_ns, int64_t interval_ns,
                         const volatile int *stop, int (*tick)(void *arg), void *arg);

@@ -1,0 +1,28 @@
+/* temporary.c - see temporary.h. */
+#include "tools/gcctl/temporary.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int gcctl_temporary_folder(char *path, size_t path_bytes)
+{
+    const char *parent = getenv("TMPDIR");
+    if (!parent || *parent != '/' || strlen(parent) > 60) /* a socket's path has 107 bytes */
+        parent = "/tmp";
+    snprintf(path, path_bytes, "%s/slabgc-XXXXXX", parent);
+    return mkdtemp(path) ? 0 : -1;
+}
+
+void gcctl_temporary_remove(const char *path)
+{
+    DIR *folder = opendir(path);
+    for (struct dirent *entry; folder && (entry = readdir(folder));)
+        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+            unlinkat(dirfd(folder), entry->d_name, 0);
+    if (folder)
+        closedir(folder);
+    rmdir(path);
+}
