@@ -15,18 +15,24 @@
     X(leaks)                                                                                                           \
     X(verify)                                                                                                          \
     X(get)                                                                                                             \
+    X(export)                                                                                                          \
     /* Change */                                                                                                       \
     X(set)                                                                                                             \
     X(collect)                                                                                                         \
     X(reap)                                                                                                            \
     X(reload)                                                                                                          \
     X(switch)                                                                                                          \
-    X(export)                                                                                                          \
     /* Plug-ins */                                                                                                     \
     X(plugin_list)                                                                                                     \
     X(plugin_check)                                                                                                    \
     X(plugin_new)                                                                                                      \
+    /* Config */                                                                                                       \
+    X(config_check)                                                                                                    \
+    X(config_show)                                                                                                     \
+    X(config_diff)                                                                                                     \
     /* Tuning */                                                                                                       \
+    X(compare)                                                                                                         \
+    X(tune)                                                                                                            \
     X(report)                                                                                                          \
     /* Other */                                                                                                        \
     X(completion)                                                                                                      \
