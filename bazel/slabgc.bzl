@@ -154,6 +154,14 @@ def sgc_core_library(layer, deps = [], **kwargs):
         visibility = ["//core/%s:__pkg__" % above for above in LAYERS[number + 1:]] + _HOOKED_TESTS,
         **_with_hooks(kwargs)
     )
+    native.filegroup(
+        name = layer + "_sources",
+        srcs = native.glob([
+            "*.c",
+            "*.h",
+        ]),
+        visibility = ["//tests/abi:__pkg__"],
+    )
 
 def sgc_plugin_library(name, **kwargs):
     """Code that several plug-ins link; sees include/slabgc alone, visible to plug-ins and tests.
