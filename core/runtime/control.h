@@ -87,11 +87,11 @@ int sgc_control_heap(struct sgc_control_request *request, struct sgc_open_heap *
 extern bool sgc_control_recording;
 
 /* ---- arrays of commands */
-extern const struct sgc_control_command
-    sgc_control_basic_commands[]; /* control_commands.c: hello, schema, go, plugins */
+extern const struct sgc_control_command sgc_control_basic_commands[];  /* control_commands.c: hello, schema, go */
 extern const struct sgc_control_command sgc_control_stat_commands[];   /* control_stat.c: stat, caches */
 extern const struct sgc_control_command sgc_control_log_commands[];    /* control_log.c: log */
 extern const struct sgc_control_command sgc_control_config_commands[]; /* control_config.c: get, set, reload */
+extern const struct sgc_control_command sgc_control_plugin_commands[]; /* plugin_list.c: plugins */
 extern const struct sgc_control_command sgc_control_act_commands[];    /* control_act.c: collect, reap, switch */
 extern const struct sgc_control_command
     sgc_control_inspect_commands[]; /* control_inspect.c: map, walk, why, leaks, verify */

@@ -19,6 +19,9 @@ static const struct sgc_control_command *const groups[] = {
     sgc_control_basic_commands,
     sgc_control_stat_commands,
     sgc_control_log_commands,
+    sgc_control_config_commands,
+    sgc_control_act_commands,
+    sgc_control_plugin_commands,
 };
 
 bool sgc_control_recording;
