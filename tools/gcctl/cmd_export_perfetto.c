@@ -75,7 +75,7 @@ static void trace_collection(struct trace *trace, const char *heap, double time_
     if (began_ns > 0 && time_ns - began_ns > 0)
         ns = time_ns - began_ns;
     json_object_del(trace->begins, heap);
-    trace_slice(trace, gcctl_figure(values, "collect_kind") > 0 ? "full" : "minor", time_ns, ns,
+    trace_slice(trace, gcctl_figure(values, "kind") > 0 ? "full" : "minor", time_ns, ns,
                 trace_track(trace, heap), values);
 }
 
@@ -95,7 +95,7 @@ static void trace_one(struct trace *trace, json_t *event)
         trace_slice(trace, "stop", time_ns, stop_ns, track, values);
         trace_slice(trace, "waiting for threads", time_ns - stop_ns + to_stop_ns, to_stop_ns, track, NULL);
     } else if (!strcmp(kind, "stall")) {
-        const json_int_t tid = (json_int_t)gcctl_figure(values, "tid");
+        const json_int_t tid = (json_int_t)gcctl_figure(values, "thread");
         trace_metadata(trace, "thread_name", tid, name, 0);
         trace_slice(trace, "long section", time_ns, gcctl_figure(values, "age_ns"), tid, values);
     } else {

@@ -97,7 +97,7 @@ static void series_pauses(struct series *series, const json_t *events, const cha
             strcmp(gcctl_figure_text(event, "name"), heap) || seconds < 0 || seconds > series->seconds[series->n - 1])
             continue;
         series->pauses[series->n_pauses++] =
-            (struct gcctl_pause){.seconds = seconds, .ns = ns, .full = gcctl_figure(values, "collect_kind") > 0};
+            (struct gcctl_pause){.seconds = seconds, .ns = ns, .full = gcctl_figure(values, "kind") > 0};
     }
 }
 

@@ -84,13 +84,13 @@ def events():
         kind = int(i % 10 == 9)
         pause = 2_000_000 + i * 10_000 if kind else 300_000 + i * 5000
         for what, name, values, when in (
-                ("collection begin", WORDS, {"collect_kind": kind, "live_bytes": (3 << 20) + i * 40000}, at),
-                ("stop", WORDS, {"to_stop_ns": 20000, "stop_ns": pause}, at + pause),
-                ("collection end", WORDS, {"collect_kind": kind, "pause_ns": pause, "visited": 1000}, at + pause)):
+                ("collection begin", WORDS, {"kind": kind, "live_bytes": (3 << 20) + i * 40000}, at),
+                ("stop", WORDS, {"to_stop_ns": 20000, "stop_ns": pause, "slowest_thread": 0}, at + pause),
+                ("collection end", WORDS, {"kind": kind, "pause_ns": pause, "visited": 1000}, at + pause)):
             yield {"sequence": sequence, "time_ns": when, "kind": what, "name": name, "thread": 101, "values": values}
             sequence += 1
     yield {"sequence": sequence, "time_ns": start + 810_000_000, "kind": "stall", "name": "reader-1", "thread": 100,
-           "values": {"age_ns": 30_000_000, "tid": 103}}
+           "values": {"age_ns": 30_000_000, "thread": 103}}
 
 
 def values():
