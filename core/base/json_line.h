@@ -1,6 +1,6 @@
 /* json_line.h - JSON text into a buffer of fixed size, for places where nothing may be allocated: the child of a
- * snapshot. Commas are put by themselves. What no longer fits is left out and `cut` is set, for ever unless the writer is
- * taken back to a mark: so a caller writes an item, looks, and sends what stood before it.
+ * snapshot. Commas are put by themselves. What no longer fits is left out and `cut` is set, for ever unless the writer
+ * is taken back to a mark: so a caller writes an item, looks, and sends what stood before it.
  *
  *     struct sgc_json json = sgc_json_on(buffer, sizeof(buffer));
  *     sgc_json_open(&json, '{');
@@ -25,9 +25,9 @@ static inline struct sgc_json sgc_json_on(char *buffer, size_t bytes)
     return (struct sgc_json){.text = buffer, .room = bytes};
 }
 
-void sgc_json_open(struct sgc_json *json, char bracket);  /* '{' or '[' */
-void sgc_json_close(struct sgc_json *json, char bracket); /* '}' or ']' */
-void sgc_json_key(struct sgc_json *json, const char *key); /* plain ASCII; the value follows */
+void sgc_json_open(struct sgc_json *json, char bracket);     /* '{' or '[' */
+void sgc_json_close(struct sgc_json *json, char bracket);    /* '}' or ']' */
+void sgc_json_key(struct sgc_json *json, const char *key);   /* plain ASCII; the value follows */
 void sgc_json_raw(struct sgc_json *json, const char *value); /* a value that is JSON text already */
 /* A string; bytes that are no UTF-8 become U+FFFD. NULL: null. */
 void sgc_json_text(struct sgc_json *json, const char *text);

@@ -94,7 +94,8 @@ static int find_in_slab(const struct sgc_slab *slab, const void *address, void *
         return sgc_error_set(error, -EINVAL, "%p is no object: it lies behind the last slot of a slab of cache %s",
                              address, cache->name);
     if (slab->slot_bytes && !slot_is_used(slab, slot))
-        return sgc_error_set(error, -EINVAL, "%p is no object: it lies in a free slot of cache %s", address, cache->name);
+        return sgc_error_set(error, -EINVAL, "%p is no object: it lies in a free slot of cache %s", address,
+                             cache->name);
     if (slab->kinds & SGC_KIND_BIT(SGC_KIND_COUNT) && sgc_counts.value(slot) == UINT64_MAX)
         return sgc_error_set(error, -EINVAL, "%p is an object of cache %s no longer: it is being reclaimed", address,
                              cache->name);

@@ -1,6 +1,6 @@
 /* inspect.h - what a heap consists of, and why its objects live: read at a stop, changes nothing but windows.
- * Called in the child of a snapshot (core/runtime/control_inspect.c) and by tests. Needs no memory but sgc_meta_alloc's.
- * An object here is a used slot that no collector has claimed. */
+ * Called in the child of a snapshot (core/runtime/control_inspect.c) and by tests. Needs no memory but
+ * sgc_meta_alloc's. An object here is a used slot that no collector has claimed. */
 #ifndef SLABGC_CORE_HEAP_INSPECT_H
 #define SLABGC_CORE_HEAP_INSPECT_H
 
@@ -19,8 +19,8 @@ struct sgc_inspect_slab {
     uint32_t n_slots, n_used;
     uint64_t used[SGC_SLAB_WORDS]; /* bit i: slot i */
 };
-/* Calls visit for each slab of the heap, or of one cache; non-zero ends it and is returned. After flush. Over all caches,
- * here and below, visit runs under the heap's lock. */
+/* Calls visit for each slab of the heap, or of one cache; non-zero ends it and is returned. After flush. Over all
+ * caches, here and below, visit runs under the heap's lock. */
 int sgc_inspect_map(struct sgc_heap *heap, struct sgc_cache *cache,
                     int (*visit)(void *arg, const struct sgc_inspect_slab *slab), void *arg);
 /* The object that begins at address. Else -EINVAL, and error says what lies there instead. After flush of all heaps. */
@@ -41,8 +41,8 @@ struct sgc_inspect {
     void **queue;
     uint32_t *from; /* by place: 1 + place of the object that refers to it; 0: it is held */
 };
-/* Flushes, numbers the slots, counts references where that tells holds apart. 0; -ENOMEM; -EOVERFLOW: more than 2^32 - 2
- * slots. Not for the heap `malloc`. close: also after a failed open. */
+/* Flushes, numbers the slots, counts references where that tells holds apart. 0; -ENOMEM; -EOVERFLOW: more than 2^32 -
+ * 2 slots. Not for the heap `malloc`. close: also after a failed open. */
 int sgc_inspect_open(struct sgc_inspect *inspect, struct sgc_heap *heap, struct sgc_error *error);
 void sgc_inspect_close(struct sgc_inspect *inspect);
 
@@ -61,8 +61,9 @@ struct sgc_inspect_step {
     uint64_t n_holds;
     int64_t field_offset; /* of the reference to the next step's; -1: the last step; or a place outside the object */
 };
-/* A shortest path from a held object to this one: the steps (by sgc_meta_alloc, the caller's) and *n_steps, 0 when there
- * is none. A value of an ephemeron is reached through the ephemeron, and only once the key is reached too. 0 or -ENOMEM.
+/* A shortest path from a held object to this one: the steps (by sgc_meta_alloc, the caller's) and *n_steps, 0 when
+ * there is none. A value of an ephemeron is reached through the ephemeron, and only once the key is reached too. 0 or
+ * -ENOMEM.
  */
 int sgc_inspect_why(struct sgc_inspect *inspect, const void *object, struct sgc_inspect_step **steps, size_t *n_steps,
                     struct sgc_error *error);

@@ -2,12 +2,10 @@
  * Called by core/runtime and tests.
  * The steps are those of fork() (fork.c), without liburcu's part and the program's handlers: all threads at rest, all
  * locks, clone, all locks, threads go on. The child does the second half of that alone: its locks are usable, the other
- * threads' fronts are idle ones, and the stop never ends. So no thread has to be attached there, which would take a lock
- * of libc's (pthread_setspecific may allocate), and attaching in the parent would end solo mode for good.
- * liburcu is left out: nobody reads or waits in the child.
- * Under ThreadSanitizer the clone is a fork() (core/os/snapshot.c), whose handlers do all of this; the child then makes a
- * stop of its own.
- * Locks: PROCESS and STOP, then all. */
+ * threads' fronts are idle ones, and the stop never ends. So no thread has to be attached there, which would take a
+ * lock of libc's (pthread_setspecific may allocate), and attaching in the parent would end solo mode for good. liburcu
+ * is left out: nobody reads or waits in the child. Under ThreadSanitizer the clone is a fork() (core/os/snapshot.c),
+ * whose handlers do all of this; the child then makes a stop of its own. Locks: PROCESS and STOP, then all. */
 #include "core/heap/snapshot.h"
 
 #include "core/base/sanitize.h"
@@ -62,9 +60,10 @@ pid_t sgc_snapshot_fork(int fd, unsigned deadline_s, struct sgc_snapshot_times *
     const pid_t pid = snapshot_clone(fd, deadline_s, times ? times : &own);
     if (pid < 0)
         return sgc_error_set(error, pid, "no snapshot: the OS refuses a copy of this process (%s)%s", strerror(-pid),
-                             pid == -EAGAIN ? "; see the limit on the user's processes"
-                                            : "; it wants memory for page tables, and where memory is never overcommitted "
-                                              "as much as the process has");
+                             pid == -EAGAIN
+                                 ? "; see the limit on the user's processes"
+                                 : "; it wants memory for page tables, and where memory is never overcommitted "
+                                   "as much as the process has");
     return pid;
 }
 

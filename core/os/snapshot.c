@@ -4,9 +4,9 @@
  *   the program's wait(). A child whose exit signal is 0 does neither: only waits with __WALL or __WCLONE see it.
  * Invariant of the child: it calls no function of libc that takes a lock, and no handler of the program's runs: signals
  *   are blocked from before the clone until all dispositions are the default.
- * ThreadSanitizer keeps locks of its own, which another thread may hold at the clone; only its fork() makes them whole in
- *   the child. So under it the child is made by fork(), with the handlers and the SIGCHLD that this implies.
- * Locks: none. */
+ * ThreadSanitizer keeps locks of its own, which another thread may hold at the clone; only its fork() makes them whole
+ * in the child. So under it the child is made by fork(), with the handlers and the SIGCHLD that this implies. Locks:
+ * none. */
 #include "core/os/snapshot.h"
 
 #include "core/base/sanitize.h"
@@ -84,7 +84,8 @@ static long clone_bare(void)
 #ifdef SGC_TSAN
     return fork();
 #else
-    return syscall(SYS_clone, 0, 0, 0, 0, 0); /* all zero: so it is the same in whatever order an architecture has them */
+    return syscall(SYS_clone, 0, 0, 0, 0,
+                   0); /* all zero: so it is the same in whatever order an architecture has them */
 #endif
 }
 

@@ -9,8 +9,8 @@
 #define SGC_OS_CLONE_NAME "slabgc-snapshot" /* what ps shows; 15 bytes are all the kernel keeps */
 
 /* Clones the process, with the calling thread alone. No pthread_atfork handler runs, and the child's end sends no
- * signal (under ThreadSanitizer it is an ordinary fork(); snapshot.c says why). Returns the pid, or a negative errno, in
- * the parent; 0 in the child, which then
+ * signal (under ThreadSanitizer it is an ordinary fork(); snapshot.c says why). Returns the pid, or a negative errno,
+ * in the parent; 0 in the child, which then
  *   - has no descriptor but fd (-1: none), no signal handler, and all signals blocked but SIGALRM,
  *   - ends when the calling thread of the parent does, and after deadline_s seconds (at least 1),
  *   - leaves no core file and is the first to go when memory runs out.

@@ -1,9 +1,9 @@
 /* control_inspect.c - the commands map, walk, why, leaks and verify: answered by a child that is a frozen copy.
  * run (parent, in a turn) checks names and addresses, so that a mistake costs no copy; child does the work. What the
  * child may call is in core/heap/snapshot.h: no allocation but core's own, no lock of libc's.
- * Lines have at most SGC_CONTROL_LINE_BYTES. Items fill a line before it is sent; a result that would not fit leaves the
- * rest of its list out and says how much.
- * Locks: none in the child. The parent's turn keeps the list of heaps still. */
+ * Lines have at most SGC_CONTROL_LINE_BYTES. Items fill a line before it is sent; a result that would not fit leaves
+ * the rest of its list out and says how much. Locks: none in the child. The parent's turn keeps the list of heaps
+ * still. */
 #include "core/base/check.h"
 #include "core/base/json_line.h"
 #include "core/base/suggest.h"
@@ -20,7 +20,7 @@
 
 #define MAX_CACHE_NAMES 512 /* among which the nearest to a misspelt one is looked for */
 #define SITE_BYTES 128
-#define TAIL_BYTES 64       /* kept free in a line for what closes it */
+#define TAIL_BYTES 64        /* kept free in a line for what closes it */
 #define PATH_STEPS_SHOWN 128 /* of a long path, at each end: two of them fill less than a line */
 
 /* ---- lines */
@@ -213,8 +213,9 @@ static int check_cache(struct sgc_control_request *request)
     if (rc < 0 || !find.name || heaps_visit(request, find_cache_in, &find))
         return rc;
     const char *nearest = sgc_suggest(find.name, find.names, find.n_names);
-    return sgc_control_fail(request, -EINVAL, nearest ? "no cache \"%.64s\"; did you mean \"%s\"?" : "no cache \"%.64s\"",
-                            find.name, nearest);
+    return sgc_control_fail(request, -EINVAL,
+                            nearest ? "no cache \"%.64s\"; did you mean \"%s\"?" : "no cache \"%.64s\"", find.name,
+                            nearest);
 }
 
 /* "0x7f..." */

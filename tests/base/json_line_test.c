@@ -57,12 +57,18 @@ static const struct {
 } strings[] = {
     {"", "\"\""},
     {"a\"b\\c\n\t\x01", "\"a\\\"b\\\\c\\n\\u0009\\u0001\""},
-    {"Gr\xc3\xb6\xc3\x9f" "e \xe2\x82\xac \xf0\x9f\x98\x80", "\"Gr\xc3\xb6\xc3\x9f" "e \xe2\x82\xac \xf0\x9f\x98\x80\""},
-    {"\xff" "a", "\"\xef\xbf\xbd" "a\""},                                   /* no lead byte */
-    {"\xc3", "\"\xef\xbf\xbd\""},                                           /* cut short */
-    {"\xc0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\""},                           /* overlong */
-    {"\xe0\x80\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},           /* overlong */
-    {"\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},           /* a surrogate */
+    {"Gr\xc3\xb6\xc3\x9f"
+     "e \xe2\x82\xac \xf0\x9f\x98\x80",
+     "\"Gr\xc3\xb6\xc3\x9f"
+     "e \xe2\x82\xac \xf0\x9f\x98\x80\""},
+    {"\xff"
+     "a",
+     "\"\xef\xbf\xbd"
+     "a\""},                                                                      /* no lead byte */
+    {"\xc3", "\"\xef\xbf\xbd\""},                                                 /* cut short */
+    {"\xc0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\""},                                 /* overlong */
+    {"\xe0\x80\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},                 /* overlong */
+    {"\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},                 /* a surrogate */
     {"\xf4\x90\x80\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""}, /* beyond U+10FFFF */
 };
 

@@ -159,7 +159,8 @@ START_TEST(an_address_is_an_object_or_the_error_says_what_it_is)
     assert_finds(a, a, "");
     assert_finds(big, big, "");
     assert_finds(&a->value, NULL, "%p is no object: it lies 16 bytes inside object %p of cache node", &a->value, a);
-    assert_finds((char *)a + 3, NULL, "%p is no object: it lies 3 bytes inside object %p of cache node", (char *)a + 3, a);
+    assert_finds((char *)a + 3, NULL, "%p is no object: it lies 3 bytes inside object %p of cache node", (char *)a + 3,
+                 a);
     assert_finds(&big->bytes[70000], NULL, "%p is no object: it lies 70000 bytes inside object %p of cache big",
                  &big->bytes[70000], big);
     assert_finds(b, NULL, "%p is no object: it lies in a free slot of cache node", b);

@@ -1,7 +1,7 @@
 /* snapshot_test.c - the child of a snapshot: what it sees, what the program sees of it (nothing), and how it ends. */
-#include "core/heap/snapshot.h"
 #include "core/base/sanitize.h"
 #include "core/heap/section.h"
+#include "core/heap/snapshot.h"
 #include "core/heap/thread.h"
 #include "core/os/fault.h"
 #include "tests/heap/support.h"
@@ -346,9 +346,9 @@ START_TEST(a_clone_refused_is_an_error_and_the_program_goes_on)
     sgc_os_fault_disarm();
     ck_assert_str_eq(sgc_os_fault_fired_call(), "clone");
     ck_assert_int_eq(error.code, -ENOMEM);
-    ck_assert_msg(strncmp(error.message, "no snapshot: the OS refuses a copy of this process (Cannot allocate memory)",
-                          73) == 0,
-                  "%s", error.message);
+    ck_assert_msg(
+        strncmp(error.message, "no snapshot: the OS refuses a copy of this process (Cannot allocate memory)", 73) == 0,
+        "%s", error.message);
     sgc_drop(sgc_hold(node));
     assert_verifies(heap);
     ck_assert(holds_in_child(verifies, NULL));
