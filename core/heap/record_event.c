@@ -19,7 +19,7 @@ struct sgc_list sgc_record_threads = {&sgc_record_threads, &sgc_record_threads};
 static struct sgc_lock stripes[RECORD_STRIPES] = {
     [0 ... RECORD_STRIPES - 1] = SGC_LOCK_INIT(SGC_RANK_RECORD_FIELD, "recorded fields")};
 static uint64_t n_tickets __attribute__((aligned(64))); /* atomic unless solo */
-static uint64_t n_handles;                              /* atomic */
+static uint64_t n_handles, first_handle;                /* atomic; the number before this recording's first */
 static uint32_t n_indices;                              /* lock RECORD */
 
 uint64_t sgc_record_n_tickets(void)
@@ -29,12 +29,20 @@ uint64_t sgc_record_n_tickets(void)
 
 void sgc_record_reset_tickets(void)
 {
-    n_tickets = n_handles = n_indices = 0;
+    n_tickets = n_indices = 0;
+    first_handle = n_handles;
 }
 
 uint64_t sgc_record_take_handle(void)
 {
     return __atomic_add_fetch(&n_handles, 1, __ATOMIC_RELAXED);
+}
+
+void sgc_record_handle(struct sgc_record_thread *stream, const struct sgc_weak *weak)
+{
+    const uint64_t number = weak->number - first_handle;
+    sgc_record_number(stream, sgc_record_zigzag(number - stream->last_handle));
+    stream->last_handle = number;
 }
 
 static inline uint64_t ticket_take(void)
@@ -325,12 +333,12 @@ void sgc_record_exchanged(struct sgc_record_store *store, void *owner, void **fi
 
 static struct sgc_record_thread *weak_event(enum sgc_record_op op, const struct sgc_weak *weak)
 {
-    struct sgc_record_thread *stream = sgc_record_mine();
+    struct sgc_record_thread *stream =
+        sgc_recording_all() && weak->number > first_handle ? sgc_record_mine() : NULL; /* else it has no name here */
     if (!stream)
         return NULL;
     sgc_record_op(stream, op);
-    sgc_record_number(stream, sgc_record_zigzag(weak->number - stream->last_handle));
-    stream->last_handle = weak->number;
+    sgc_record_handle(stream, weak);
     return stream;
 }
 

@@ -151,8 +151,7 @@ static void found_weak(void *arg, struct sgc_weak *weak)
     if (!found_room(found))
         return;
     sgc_record_op(found->thread, SGC_RECORD_WEAK_NEW);
-    sgc_record_number(found->thread, sgc_record_zigzag(weak->number - found->thread->last_handle));
-    found->thread->last_handle = weak->number;
+    sgc_record_handle(found->thread, weak);
     sgc_record_place(found->thread, weak->object);
 }
 

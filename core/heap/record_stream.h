@@ -93,6 +93,7 @@ static inline void sgc_record_value(struct sgc_record_thread *thread, const void
 void sgc_record_op(struct sgc_record_thread *thread, enum sgc_record_op op);
 uint64_t sgc_record_n_tickets(void);
 void sgc_record_reset_tickets(void);
+void sgc_record_handle(struct sgc_record_thread *stream, const struct sgc_weak *weak); /* its number */
 void sgc_record_closed(struct sgc_heap *heap);
 bool sgc_record_finalizing(void *object, bool found);
 bool sgc_record_finalizing_done(void *object);

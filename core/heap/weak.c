@@ -170,13 +170,16 @@ void sgc_weak_record(struct sgc_weak *weak, bool on)
 static SGC_NOINLINE void *weak_get_recorded(struct sgc_weak *weak)
 {
     struct sgc_heap *heap = __atomic_load_n(&weak->recorded, __ATOMIC_ACQUIRE); /* as weak_heap */
-    if (!heap)
-        return weak->object;
-    sgc_lock_acquire(&heap->weak.lock);
-    void *object = weak->object;
-    if (object && !sgc_weak_try_hold(heap, object))
-        object = NULL;
-    sgc_lock_release(&heap->weak.lock);
+    void *object;
+    if (heap) {
+        sgc_lock_acquire(&heap->weak.lock);
+        object = weak->object;
+        if (object && !sgc_weak_try_hold(heap, object))
+            object = NULL;
+        sgc_lock_release(&heap->weak.lock);
+    } else {
+        object = weak->object; /* does not change any more */
+    }
     sgc_record_weak_get(weak, object); /* the object is held, so its end comes later */
     return object;
 }
@@ -218,10 +221,9 @@ void sgc_weak_destroy(struct sgc_weak *weak)
     SGC_SHORT_SECTION_BEGIN(context);
     struct sgc_heap *recorded = __atomic_load_n(&weak->recorded, __ATOMIC_ACQUIRE);
     struct sgc_heap *heap = recorded ? recorded : weak_heap(weak);
+    sgc_record_weak_free(weak);
     if (heap) {
         struct sgc_weak_table *table = &heap->weak;
-        if (recorded)
-            sgc_record_weak_free(weak);
         sgc_lock_acquire(&table->lock);
         if (weak->object) {
             weak_unlink_locked(weak);
