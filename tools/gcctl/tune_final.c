@@ -208,8 +208,18 @@ static void judge(struct tune_search *search, const struct rounds *rounds, size_
     search->evals[final->eval].finalist = true;
 }
 
+/* Is it worse than may be, in an objective that no constraint limits? */
+static bool loses_much(const struct tune_search *search, const struct tune_final *final)
+{
+    for (size_t j = 0; j < search->objectives.n; j++)
+        if (final->objectives[j].median > TUNE_TOLERATED_LOSS &&
+            !tune_is_constrained(search, search->objectives.metrics[j]))
+            return true;
+    return false;
+}
+
 /* What speaks for a winner: 3 it keeps a constraint that the defaults break, 2 better in something and worse in
- * nothing, 1 better on the whole, 0 nothing. */
+ * nothing, 1 better on the whole and hardly worse in anything, 0 nothing. */
 static int merit(const struct tune_search *search, const struct tune_final *final)
 {
     bool better = false, worse = false;
@@ -217,11 +227,23 @@ static int merit(const struct tune_search *search, const struct tune_final *fina
         return 0;
     if (search->evals[0].violation > 0)
         return 3;
+    if (loses_much(search, final))
+        return 0;
     for (size_t j = 0; j < search->objectives.n; j++) {
         better |= final->objectives[j].verdict == TUNE_BETTER;
         worse |= final->objectives[j].verdict == TUNE_WORSE;
     }
     return better && !worse ? 2 : final->gains ? 1 : 0;
+}
+
+/* Did a winner gain in something, at a price that is too high? */
+static bool has_trade(const struct tune_search *search)
+{
+    for (size_t i = 0; i < search->n_finals; i++)
+        for (size_t j = 0; j < search->objectives.n; j++)
+            if (search->finals[i].feasible && search->finals[i].objectives[j].verdict == TUNE_BETTER)
+                return true;
+    return false;
 }
 
 static void list_objectives(const struct tune_search *search, const struct tune_final *final, enum tune_verdict verdict,
@@ -237,7 +259,7 @@ static void list_objectives(const struct tune_search *search, const struct tune_
 
 static void explain_choice(struct tune_search *search, const struct tune_final *final, int merits)
 {
-    char better[160], worse[160];
+    char better[150], worse[150];
     list_objectives(search, final, TUNE_BETTER, better, sizeof(better));
     list_objectives(search, final, TUNE_WORSE, worse, sizeof(worse));
     if (merits == 3)
@@ -257,6 +279,9 @@ static void explain_keeping(struct tune_search *search, const struct rounds *rou
         reason = "the search found nothing that looked better than the defaults";
     else if (rounds->n < STOPPED_ROUNDS)
         reason = "it ended before anything could be measured again";
+    else if (has_trade(search))
+        reason = "what beat them in one objective loses too much in another; name fewer objectives, or say by a "
+                 "constraint what may be lost";
     snprintf(search->reason, sizeof(search->reason), "%s", reason);
 }
 

@@ -29,7 +29,8 @@ char *tune_metric_text(enum tune_metric metric, double value, char out[32])
 
 double tune_log_ratio(enum tune_metric metric, double value, double reference)
 {
-    const double least = tune_metric_is_time(metric) ? 1e3 : 64 << 10;
+    const bool pause = metric >= TUNE_P50_PAUSE && metric <= TUNE_MAX_PAUSE;
+    const double least = pause ? 1e4 : tune_metric_is_time(metric) ? 1e6 : 64 << 10;
     return log(fmax(value, least) / fmax(reference, least));
 }
 
@@ -42,6 +43,12 @@ void tune_metrics_of(const struct gcctl_run *run, double out[TUNE_N_METRICS])
     out[TUNE_MAX_PAUSE] = (double)run->pause_max_ns;
     out[TUNE_PEAK_MEMORY] = (double)run->peak_rss_bytes;
     out[TUNE_PEAK_HEAP] = (double)run->peak_heap_bytes;
+}
+
+char *tune_ratio_text(double ratio, char out[32])
+{
+    snprintf(out, 32, ratio < 0.01 ? "%.1gx" : ratio < 10 ? "%.2fx" : "%.0fx", ratio);
+    return out;
 }
 
 /* ---- reading */

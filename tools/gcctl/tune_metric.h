@@ -17,10 +17,12 @@ enum tune_metric {
 
 extern const char *const tune_metric_names[TUNE_N_METRICS + 1]; /* NULL at the end */
 bool tune_metric_is_time(enum tune_metric metric);               /* nanoseconds; else bytes */
+char *tune_ratio_text(double ratio, char out[32]); /* "0.87x" */
 /* "1.5ms", "64MiB" */
 char *tune_metric_text(enum tune_metric metric, double value, char out[32]);
 
-/* Natural logarithm of value / reference; both are taken to be at least what can be told from nothing (1us, 64KiB). */
+/* Natural logarithm of value / reference; both are taken to be at least what matters (pauses: 10us, times: 1ms, memory:
+ * 64KiB), so that nothing is infinitely better. */
 double tune_log_ratio(enum tune_metric metric, double value, double reference);
 
 void tune_metrics_of(const struct gcctl_run *run, double out[TUNE_N_METRICS]);

@@ -26,7 +26,9 @@ enum {
 };
 #define NOISE_FLOOR 0.001 /* nothing is more exact than 0.1% */
 #define OTHER_GOALS 0.2   /* weight of all other objectives in an objective's goal */
-#define WORSE_WEIGHT 3.0  /* a loss counts so often in goal 0 */
+#define WORSE_WEIGHT 3.0  /* goal 0: a loss */
+#define BEYOND_WEIGHT 10.0
+#define MOST_GAIN 1.386 /* log 4 */
 
 /* ---- standing */
 
@@ -53,13 +55,32 @@ double tune_score_noise(const struct tune_search *search, size_t goal)
     return sqrt(sum);
 }
 
+bool tune_is_constrained(const struct tune_search *search, enum tune_metric metric)
+{
+    for (size_t i = 0; i < search->n_constraints; i++)
+        if (search->constraints[i].metric == metric)
+            return true;
+    return false;
+}
+
+/* What one objective adds to goal 0: gains count up to a factor of four, since pauses that vanish must not buy
+ * everything; losses count three times, and beyond what a choice may lose, unless a constraint says what that is, ten
+ * times. */
+static double balance(const struct tune_search *search, enum tune_metric metric, double ratio)
+{
+    const double tolerated = tune_is_constrained(search, metric) ? INFINITY : log(TUNE_TOLERATED_LOSS);
+    if (ratio <= 0)
+        return fmax(ratio, -MOST_GAIN);
+    return WORSE_WEIGHT * fmin(ratio, tolerated) + (ratio > tolerated ? BEYOND_WEIGHT * (ratio - tolerated) : 0);
+}
+
 double tune_score_of(const struct tune_search *search, const double ratios[TUNE_N_METRICS], size_t goal)
 {
     double score = 0;
     for (size_t j = 0; j < search->objectives.n; j++) {
-        const double ratio = ratios[search->objectives.metrics[j]];
-        const bool counts_more = goal == 0 && search->objectives.n > 1 && ratio > 0;
-        score += goal_weight(search, goal, j) * ratio * (counts_more ? WORSE_WEIGHT : 1);
+        const enum tune_metric metric = search->objectives.metrics[j];
+        const bool balanced = goal == 0 && search->objectives.n > 1;
+        score += goal_weight(search, goal, j) * (balanced ? balance(search, metric, ratios[metric]) : ratios[metric]);
     }
     return score;
 }
@@ -168,12 +189,12 @@ static void update_noise(struct tune_search *search)
         for (size_t r = defaults->n_runs > 512 ? defaults->n_runs - 512 : 0; r < defaults->n_runs; r++)
             if (!defaults->runs[r].failed && !defaults->runs[r].timed_out)
                 logs[n++] = tune_log_ratio((enum tune_metric)m, defaults->runs[r].values[m], defaults->values[m]);
-        search->noise[m] = fmax(tune_deviation(logs, n), NOISE_FLOOR);
+        search->noise[m] = fmax(tune_noise(logs, n), NOISE_FLOOR);
     }
 }
 
-/* A run so long cannot be good: three times the defaults' longest where time counts, ten times where it does not, and
- * half more than a constraint on time. */
+/* A run so long cannot be good: three times the defaults' median where time counts, ten times where it does not, and
+ * half more than a constraint on time; but a fifth more than their longest in any case. */
 static int64_t limit_of(const struct tune_search *search)
 {
     double longest = 0, factor = 10, limit;
@@ -182,10 +203,10 @@ static int64_t limit_of(const struct tune_search *search)
     for (size_t j = 0; j < search->objectives.n; j++)
         if (search->objectives.metrics[j] == TUNE_TIME || search->objectives.metrics[j] == TUNE_CPU)
             factor = 3;
-    limit = factor * longest;
+    limit = fmax(factor * search->evals[0].values[TUNE_TIME], 1.2 * longest);
     for (size_t i = 0; i < search->n_constraints; i++)
         if (search->constraints[i].metric == TUNE_TIME)
-            limit = fmin(limit, fmax(1.5 * constraint_limit(search, &search->constraints[i]), longest));
+            limit = fmin(limit, fmax(1.5 * constraint_limit(search, &search->constraints[i]), 1.2 * longest));
     return longest > 0 ? (int64_t)limit + 50000000 : 0;
 }
 

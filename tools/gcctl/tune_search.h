@@ -44,7 +44,7 @@ struct tune_eval {
     bool pareto, finalist;
 };
 
-/* What is looked for. Goal 0: better on the whole, and worse in nothing; goal 1 + j: objective j above all. */
+/* What is looked for. Goal 0: better on the whole, and hardly worse in anything; goal 1 + j: objective j above all. */
 #define TUNE_MAX_GOALS (1 + TUNE_N_METRICS)
 
 enum tune_verdict { TUNE_SAME, TUNE_BETTER, TUNE_WORSE };
@@ -113,6 +113,9 @@ void tune_search_fini(struct tune_search *search);
 /* ---- between the search's files */
 
 #define TUNE_NONE ((size_t)-1)
+/* What is chosen may be worse than the defaults by this in an objective that no constraint limits. */
+#define TUNE_TOLERATED_LOSS 1.1
+bool tune_is_constrained(const struct tune_search *search, enum tune_metric metric);
 size_t tune_goals(const struct tune_search *search);
 /* A point's standing for a goal, with a malus for what few runs may hide: lower is better. */
 double tune_score(const struct tune_search *search, const struct tune_eval *eval, size_t goal);

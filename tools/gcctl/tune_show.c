@@ -19,14 +19,16 @@ enum { CELL_BYTES = 96, MOST_POINTS = 12, MOST_SENSITIVITIES = 12 };
 static void best_text(const struct tune_search *search, char *out, size_t out_bytes)
 {
     size_t best, length = 0;
+    char ratio[32];
     out[0] = '\0';
     if (!search->n_evals || !search->evals[0].n_good || !tune_best(search, 0, 1, &best) || !search->evals[best].n_good)
         return;
     length += (size_t)snprintf(out, out_bytes, best ? ", best so far:" : ", nothing better yet");
     for (size_t j = 0; best && j < search->objectives.n && length < out_bytes; j++) {
         const enum tune_metric metric = search->objectives.metrics[j];
-        length += (size_t)snprintf(out + length, out_bytes - length, "%s %s %.2fx", j ? "," : "",
-                                   tune_metric_names[metric], exp(search->evals[best].ratios[metric]));
+        length +=
+            (size_t)snprintf(out + length, out_bytes - length, "%s %s %s", j ? "," : "", tune_metric_names[metric],
+                             tune_ratio_text(exp(search->evals[best].ratios[metric]), ratio));
     }
 }
 
@@ -43,7 +45,7 @@ void tune_show_progress(const struct tune_context *tune)
     best_text(search, best, sizeof(best));
     fprintf(stderr, "%s%s: run %zu, at most %s left%s%s",
             terminal ? "\r\033[K" : "gcctl: ", tune_phase_names[search->phase], search->n_runs + 1,
-            gcctl_duration(left, (double)(left_s > 0 ? left_s : 0) * 1e9), best, terminal ? "" : "\n");
+            left_s > 0 ? gcctl_duration(left, (double)left_s * 1e9) : "0s", best, terminal ? "" : "\n");
 }
 
 void tune_show_progress_end(void)
@@ -107,14 +109,15 @@ static void ratio_text(const struct tune_search *search, size_t eval, size_t j, 
 {
     const struct tune_final *final = final_of(search, eval);
     const enum tune_metric metric = search->objectives.metrics[j];
+    char ratio[32];
     if (final)
-        snprintf(out, CELL_BYTES, "%.3fx (%.3f-%.3f)%s", final->objectives[j].median, final->objectives[j].low,
-                 final->objectives[j].high,
+        snprintf(out, CELL_BYTES, "%s (%.3g-%.3g)%s", tune_ratio_text(final->objectives[j].median, ratio),
+                 final->objectives[j].low, final->objectives[j].high,
                  final->objectives[j].verdict == TUNE_BETTER  ? " better"
                  : final->objectives[j].verdict == TUNE_WORSE ? " worse"
                                                               : "");
     else
-        snprintf(out, CELL_BYTES, "%.3fx ±%.1f%%", exp(search->evals[eval].ratios[metric]),
+        snprintf(out, CELL_BYTES, "%s ±%.1f%%", tune_ratio_text(exp(search->evals[eval].ratios[metric]), ratio),
                  100 * 1.96 * search->noise[metric] / sqrt((double)search->evals[eval].n_good));
 }
 

@@ -41,6 +41,15 @@ double tune_deviation(const double *values, size_t n)
     return n < 2 ? 0 : sqrt(sum / (double)(n - 1));
 }
 
+double tune_noise(const double *values, size_t n)
+{
+    double distances[512];
+    const double median = tune_median(values, n);
+    for (size_t i = 0; i < n && i < 512; i++)
+        distances[i] = fabs(values[i] - median);
+    return n < 2 ? 0 : fmax(1.4826 * tune_median(distances, n < 512 ? n : 512), tune_deviation(values, n) / 2);
+}
+
 /* ---- Student's t */
 
 /* Abramowitz & Stegun 26.7.3 and 26.7.4: whole degrees of freedom have a closed form. */

@@ -10,6 +10,9 @@ double tune_median(const double *values, size_t n); /* NAN for none; values stay
 double tune_mean(const double *values, size_t n);
 double tune_deviation(const double *values, size_t n); /* of a sample; 0 below two values */
 
+/* The deviation, but for a few outliers: from the median distance to the median, and at least half of what tune_deviation says. */
+double tune_noise(const double *values, size_t n);
+
 /* Probability that a t of n - 1 degrees of freedom is at least t. */
 double tune_t_tail(double t, size_t degrees);
 /* The t that is exceeded with this probability (0 < tail < 0.5). */

@@ -67,7 +67,7 @@ static void put_header(FILE *out, const struct tune_context *tune, const struct 
     fprintf(out, "# Measured:   ratios to the program's own config, medians of %zu pairs of runs (95%% interval):\n",
             final->pairs);
     for (size_t j = 0; j < search->objectives.n; j++)
-        fprintf(out, "#     %-12s %.3fx (%.3f to %.3f)  %s\n", tune_metric_names[search->objectives.metrics[j]],
+        fprintf(out, "#     %-12s %.3gx (%.3g to %.3g)  %s\n", tune_metric_names[search->objectives.metrics[j]],
                 final->objectives[j].median, final->objectives[j].low, final->objectives[j].high,
                 tune_verdict_names[final->objectives[j].verdict]);
 }
@@ -75,12 +75,13 @@ static void put_header(FILE *out, const struct tune_context *tune, const struct 
 static void put_undo(FILE *out, const struct tune_search *search, size_t param)
 {
     const struct tune_undo *undo = &search->undo[param];
+    char ratio[32];
     if (!undo->known)
         return;
     fputs("; back alone:", out);
     for (size_t j = 0; j < search->objectives.n; j++)
-        fprintf(out, "%s %s %.2fx", j ? "," : "", tune_metric_names[search->objectives.metrics[j]],
-                exp(undo->ratios[search->objectives.metrics[j]]));
+        fprintf(out, "%s %s %s", j ? "," : "", tune_metric_names[search->objectives.metrics[j]],
+                tune_ratio_text(exp(undo->ratios[search->objectives.metrics[j]]), ratio));
 }
 
 static void put_value(FILE *out, const char *key, const char *value)

@@ -307,6 +307,42 @@ START_TEST(a_budget_of_a_few_runs_is_refused)
 }
 END_TEST
 
+/* "count" has no pauses and takes twice the time. */
+static void dear(const struct tune_space *space, const struct tune_point *point, double *values)
+{
+    (void)space;
+    if (point->strategies[0] == FAKE_COUNT) {
+        values[TUNE_TIME] *= 2;
+        values[TUNE_P99_PAUSE] = 0;
+    }
+}
+
+START_TEST(what_costs_too_much_elsewhere_is_shown_but_not_chosen)
+{
+    struct fake fake = {.program = dear};
+    struct tune_search *search = search_make(&fake, "time,p99_pause", 0.02, 8);
+    bool shown = false;
+    ck_assert_int_eq(tune_search_run(search), 0);
+    ck_assert_int_eq(search->chosen, -1);
+    ck_assert_ptr_nonnull(strstr(search->reason, "loses too much"));
+    for (size_t i = 0; i < search->n_finals; i++)
+        shown |= search->finals[i].objectives[1].verdict == TUNE_BETTER;
+    ck_assert(shown);
+    tune_search_fini(search);
+}
+END_TEST
+
+START_TEST(a_constraint_says_what_may_be_lost)
+{
+    struct fake fake = {.program = dear};
+    struct tune_search *search = search_make(&fake, "time,p99_pause", 0.02, 8);
+    constrain(search, "time<=220%");
+    ck_assert_int_eq(tune_search_run(search), 0);
+    ck_assert_int_eq(chosen(search)->point.strategies[0], FAKE_COUNT);
+    tune_search_fini(search);
+}
+END_TEST
+
 START_TEST(no_point_of_the_pareto_set_is_beaten_in_everything)
 {
     struct fake fake = {.program = greedy};
@@ -358,6 +394,8 @@ int main(void)
     tcase_add_test(tcase, interrupted_it_measures_the_best_again_and_ends);
     tcase_add_test(tcase, ended_by_the_measuring_it_keeps_the_defaults);
     tcase_add_test(tcase, a_budget_of_a_few_runs_is_refused);
+    tcase_add_test(tcase, what_costs_too_much_elsewhere_is_shown_but_not_chosen);
+    tcase_add_test(tcase, a_constraint_says_what_may_be_lost);
     tcase_add_test(tcase, no_point_of_the_pareto_set_is_beaten_in_everything);
     tcase_add_test(tcase, dominating_is_better_in_one_and_worse_in_none);
     suite_add_tcase(suite, tcase);
