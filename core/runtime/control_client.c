@@ -19,6 +19,8 @@
 
 #define MAX_STEPS 16 /* of one client before the others have their turn */
 
+uint64_t sgc_control_deadline_ns = UINT64_C(10000000000);
+
 void sgc_control_client_init(struct sgc_control_client *client)
 {
     char *in = client->in, *out = client->out, *child_in = client->child_in;
@@ -89,11 +91,11 @@ uint64_t sgc_control_client_due_ns(const struct sgc_control_client *client)
 {
     uint64_t due_ns = UINT64_MAX;
     if (client_has_output(client))
-        due_ns = client->unread_since_ns + SGC_CONTROL_LINE_DEADLINE_NS;
+        due_ns = client->unread_since_ns + sgc_control_deadline_ns;
     else if (client_is_answering(client))
         due_ns = client->request.produce ? client->request.again_ns : UINT64_MAX; /* a child sees to its own end */
     else if (client->line_since_ns)
-        due_ns = client->line_since_ns + SGC_CONTROL_LINE_DEADLINE_NS;
+        due_ns = client->line_since_ns + sgc_control_deadline_ns;
     return due_ns;
 }
 
@@ -106,7 +108,7 @@ static bool client_flush(struct sgc_control_client *client, uint64_t now_ns)
         const ssize_t n =
             sgc_os_socket_send(client->fd, client->out + client->out_at, client->out_bytes - client->out_at);
         if (n == -EAGAIN)
-            return now_ns < client->unread_since_ns + SGC_CONTROL_LINE_DEADLINE_NS;
+            return now_ns < client->unread_since_ns + sgc_control_deadline_ns;
         if (n < 0)
             return false;
         client->out_at += (size_t)n;
@@ -378,7 +380,7 @@ static int client_step(struct sgc_control_client *client, bool *readable, bool *
         return -1;
     if (client_next_line(client, now_ns))
         return 1;
-    if (client->eof || (client->line_since_ns && now_ns >= client->line_since_ns + SGC_CONTROL_LINE_DEADLINE_NS))
+    if (client->eof || (client->line_since_ns && now_ns >= client->line_since_ns + sgc_control_deadline_ns))
         return -1;
     if (!*readable)
         return 0;

@@ -16,7 +16,6 @@
 #include "core/runtime/control.h"
 
 #define SGC_CONTROL_CLIENTS 8
-#define SGC_CONTROL_LINE_DEADLINE_NS UINT64_C(10000000000) /* of an unfinished line, and of answers nobody reads */
 #define SGC_CONTROL_CHILD_DEADLINE_S 30                    /* of a snapshot's child */
 #define SGC_CONTROL_FOLLOW_NS UINT64_C(100000000)          /* between two looks for more */
 #define SGC_CONTROL_ID_BYTES 1024                          /* the text of an id, with its NUL */
@@ -85,6 +84,7 @@ extern char *sgc_control_report_path;     /* NULL: none wanted */
 void *sgc_control_main(void *server);
 
 /* ---- control_client.c */
+extern uint64_t sgc_control_deadline_ns; /* of an unfinished line, and of answers nobody reads: 10 s, less in tests */
 void sgc_control_client_init(struct sgc_control_client *client);          /* nobody */
 bool sgc_control_client_begin(struct sgc_control_client *client, int fd); /* false: no memory; fd stays the caller's */
 void sgc_control_client_end(struct sgc_control_client *client);
