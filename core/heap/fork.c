@@ -1,5 +1,5 @@
-/* fork.c - fork() in a process with heaps. Installed once by thread.c. What it does to threads and locks, snapshot.c does
- * too (thread.h: freeze and thaw).
+/* fork.c - fork() in a process with heaps. Installed once by thread.c.
+ * What it does to threads and locks, snapshot.c does too (thread.h: freeze and thaw).
  * The handlers bring all other threads to rest (a stop that lasts for the length of the fork), call liburcu's own, then
  * take every lock of core in rank order. So the child finds nothing half done: no death between its claim and its
  * reclaim, no slot between a slab and a window.

@@ -3,8 +3,8 @@
  * Under SGC_CAP_COUNTS_REFERENCES an object's count is holds + incoming references (switch.c rests on the same
  * identity, right after a full collection). Here nothing was collected, so the references are counted anew, into a
  * table beside the heap, as verify.c does: those of every object that no collector has claimed, for a claimed one's
- * claims are being given back. Nothing of the heap changes. Locks: the heap's, inside sgc_cache_for_each; stripes of
- * counts. */
+ * claims are being given back. Nothing of the heap changes.
+ * Locks: the heap's, inside sgc_cache_for_each; stripes of counts. */
 #include "core/heap/inspect.h"
 #include "core/heap/inspect_slots.h"
 #include "core/heap/trace.h"

@@ -1,10 +1,11 @@
 /* inspect_paths.c - breadth-first from the held objects: the shortest path to an object, and what is on none.
  * Called through inspect.h, at a stop.
  * Invariant: queue[0 .. n_reached) are the objects reached, each once, nearer ones first; reached[slot] is 1 + the
- * place in it; from[place] leads back to a held object. An ephemeron reaches its value when both it and its key are
- * reached, whichever is last: looked at when the ephemeron comes out of the queue, and when the key does. So the
- * value's place is as far as the farther of the two, and its path leads through the ephemeron. Memory: 4 bytes a slot
- * and 12 an object. Locks: the weak table's, inside sgc_ephemerons_of. */
+ *   place in it; from[place] leads back to a held object.
+ * An ephemeron reaches its value when both it and its key are reached, whichever is last: looked at when the ephemeron
+ *   comes out of the queue, and when the key does. So the value's place is as far as the farther of the two, and its
+ *   path leads through the ephemeron.
+ * Memory: 4 bytes a slot and 12 an object. Locks: the weak table's, inside sgc_ephemerons_of. */
 #include "core/heap/inspect_slots.h"
 #include "core/heap/weak_table.h"
 #include "core/os/meta.h"

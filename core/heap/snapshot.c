@@ -3,9 +3,11 @@
  * The steps are those of fork() (fork.c), without liburcu's part and the program's handlers: all threads at rest, all
  * locks, clone, all locks, threads go on. The child does the second half of that alone: its locks are usable, the other
  * threads' fronts are idle ones, and the stop never ends. So no thread has to be attached there, which would take a
- * lock of libc's (pthread_setspecific may allocate), and attaching in the parent would end solo mode for good. liburcu
- * is left out: nobody reads or waits in the child. Under ThreadSanitizer the clone is a fork() (core/os/snapshot.c),
- * whose handlers do all of this; the child then makes a stop of its own. Locks: PROCESS and STOP, then all. */
+ * lock of libc's (pthread_setspecific may allocate), and attaching in the parent would end solo mode for good.
+ * liburcu is left out: nobody reads or waits in the child.
+ * Under ThreadSanitizer the clone is a fork() (core/os/snapshot.c), whose handlers do all of this; the child then makes
+ * a stop of its own.
+ * Locks: PROCESS and STOP, then all. */
 #include "core/heap/snapshot.h"
 
 #include "core/base/sanitize.h"

@@ -61,8 +61,13 @@ struct mapping {
 };
 
 /* "7f00-7f10 r-xp 00001000 08:01 12345    /usr/lib/x.so" */
-static struct mapping mapping_parse(const char *line)
+static struct mapping mapping_parse(char *line_begin)
 {
+    static const char deleted[] = " (deleted)"; /* what the kernel adds when the file was replaced meanwhile */
+    const char *line = line_begin;
+    char *end = line_begin + strlen(line_begin);
+    if ((size_t)(end - line) > sizeof(deleted) && strcmp(end - (sizeof(deleted) - 1), deleted) == 0)
+        end[-(ptrdiff_t)(sizeof(deleted) - 1)] = '\0';
     struct mapping mapping = {0};
     mapping.begin = hex_number(&line);
     line += *line == '-';

@@ -5,8 +5,8 @@
  * Invariant of the child: it calls no function of libc that takes a lock, and no handler of the program's runs: signals
  *   are blocked from before the clone until all dispositions are the default.
  * ThreadSanitizer keeps locks of its own, which another thread may hold at the clone; only its fork() makes them whole
- * in the child. So under it the child is made by fork(), with the handlers and the SIGCHLD that this implies. Locks:
- * none. */
+ *   in the child. So under it the child is made by fork(), with the handlers and the SIGCHLD that this implies.
+ * Locks: none. */
 #include "core/os/snapshot.h"
 
 #include "core/base/sanitize.h"

@@ -1,151 +1,23 @@
 /* control_inspect.c - the commands map, walk, why, leaks and verify: answered by a child that is a frozen copy.
  * run (parent, in a turn) checks names and addresses, so that a mistake costs no copy; child does the work. What the
  * child may call is in core/heap/snapshot.h: no allocation but core's own, no lock of libc's.
- * Lines have at most SGC_CONTROL_LINE_BYTES. Items fill a line before it is sent; a result that would not fit leaves
- * the rest of its list out and says how much. Locks: none in the child. The parent's turn keeps the list of heaps
- * still. */
+ * Locks: none in the child. The parent's turn keeps the list of heaps still. */
 #include "core/base/check.h"
-#include "core/base/json_line.h"
 #include "core/base/suggest.h"
 #include "core/heap/inspect.h"
 #include "core/os/meta.h"
 #include "core/os/place.h"
 #include "core/runtime/control.h"
+#include "core/runtime/control_lines.h"
 #include "core/runtime/runtime.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define MAX_CACHE_NAMES 512 /* among which the nearest to a misspelt one is looked for */
 #define SITE_BYTES 128
-#define TAIL_BYTES 64        /* kept free in a line for what closes it */
 #define PATH_STEPS_SHOWN 128 /* of a long path, at each end: two of them fill less than a line */
-
-/* ---- lines */
-
-struct answer {
-    struct sgc_json json;
-    const char *id;
-    int fd;
-    unsigned n_items; /* in the line */
-    bool failed;      /* nobody reads, or an item is too long: no more is written */
-};
-static char line_text[SGC_CONTROL_LINE_BYTES]; /* the child's */
-
-static void line_begin(struct answer *answer)
-{
-    answer->json = sgc_json_on(line_text, sizeof(line_text) - TAIL_BYTES);
-    answer->n_items = 0;
-    sgc_json_open(&answer->json, '{');
-    sgc_json_key(&answer->json, "id");
-    sgc_json_raw(&answer->json, answer->id);
-}
-
-static void line_send(struct answer *answer)
-{
-    const struct sgc_json *json = &answer->json;
-    answer->failed |= json->cut;
-    for (size_t at = 0; at < json->n && !answer->failed;) {
-        const ssize_t n = write(answer->fd, json->text + at, json->n - at);
-        if (n >= 0)
-            at += (size_t)n;
-        else if (errno != EINTR)
-            answer->failed = true; /* EPIPE: SIGPIPE is blocked */
-    }
-}
-
-static void items_begin(struct answer *answer)
-{
-    line_begin(answer);
-    sgc_json_key(&answer->json, "items");
-    sgc_json_open(&answer->json, '[');
-}
-
-static void items_send(struct answer *answer)
-{
-    if (answer->n_items == 0 || answer->failed)
-        return;
-    answer->json.room = sizeof(line_text);
-    sgc_json_close(&answer->json, ']');
-    sgc_json_close(&answer->json, '}');
-    sgc_json_end_line(&answer->json);
-    line_send(answer);
-}
-
-/* Adds what put writes; a line that is full goes out before. */
-static void items_add(struct answer *answer, void (*put)(struct sgc_json *json, const void *item), const void *item)
-{
-    for (unsigned attempt = 0; attempt < 2 && !answer->failed; attempt++) {
-        const struct sgc_json before = answer->json;
-        put(&answer->json, item);
-        if (!answer->json.cut) {
-            answer->n_items++;
-            return;
-        }
-        answer->json = before;
-        answer->failed |= answer->n_items == 0; /* too long for any line */
-        items_send(answer);
-        items_begin(answer);
-    }
-}
-
-static void result_begin(struct answer *answer)
-{
-    line_begin(answer);
-    sgc_json_member_bool(&answer->json, "ok", true);
-    sgc_json_key(&answer->json, "result");
-    sgc_json_open(&answer->json, '{');
-}
-
-static int result_send(struct answer *answer)
-{
-    answer->json.room = sizeof(line_text);
-    sgc_json_close(&answer->json, '}');
-    sgc_json_close(&answer->json, '}');
-    sgc_json_end_line(&answer->json);
-    line_send(answer);
-    return answer->failed;
-}
-
-static int error_send(struct answer *answer, const struct sgc_error *error)
-{
-    const char *name = strerrorname_np(-error->code);
-    line_begin(answer);
-    sgc_json_member_bool(&answer->json, "ok", false);
-    sgc_json_key(&answer->json, "error");
-    sgc_json_open(&answer->json, '{');
-    sgc_json_member_text(&answer->json, "code", name ? name : "EIO");
-    sgc_json_member_text(&answer->json, "message", error->message);
-    return result_send(answer);
-}
-
-/* A list inside a result: adds what put writes, unless the line is full; then it counts in *n_omitted. */
-static void list_add(struct answer *answer, void (*put)(struct sgc_json *json, const void *item), const void *item,
-                     unsigned *n_omitted)
-{
-    const struct sgc_json before = answer->json;
-    if (*n_omitted == 0)
-        put(&answer->json, item);
-    if (*n_omitted > 0 || answer->json.cut) {
-        answer->json = before;
-        ++*n_omitted;
-    }
-}
-
-static void list_end(struct answer *answer, uint64_t n_omitted)
-{
-    answer->json.room = sizeof(line_text);
-    sgc_json_close(&answer->json, ']');
-    if (n_omitted)
-        sgc_json_member_u64(&answer->json, "omitted", n_omitted);
-}
-
-static struct answer answer_to(const struct sgc_control_request *request, int fd)
-{
-    return (struct answer){.id = sgc_control_id(request), .fd = fd};
-}
 
 /* ---- parameters, in the parent and again in the child */
 
@@ -241,7 +113,7 @@ static int check_object(struct sgc_control_request *request)
 /* ---- map */
 
 struct map {
-    struct answer answer;
+    struct sgc_lines answer;
     const struct sgc_control_request *request;
     const char *heap;
     uint64_t n_slabs, n_slots, n_used;
@@ -274,7 +146,7 @@ static int map_slab(void *arg, const struct sgc_inspect_slab *slab)
     map->n_slabs++;
     map->n_slots += slab->n_slots;
     map->n_used += slab->n_used;
-    items_add(&map->answer, map_put, &item);
+    sgc_lines_items_add(&map->answer, map_put, &item);
     return map->answer.failed;
 }
 
@@ -290,21 +162,21 @@ static int map_heap(void *arg, struct sgc_heap *heap)
 
 static int map_child(const struct sgc_control_request *request, int fd)
 {
-    struct map map = {.answer = answer_to(request, fd), .request = request};
-    items_begin(&map.answer);
+    struct map map = {.answer = sgc_lines_to(request, fd), .request = request};
+    sgc_lines_items_begin(&map.answer);
     (void)heaps_visit(request, map_heap, &map);
-    items_send(&map.answer);
-    result_begin(&map.answer);
+    sgc_lines_items_send(&map.answer);
+    sgc_lines_result_begin(&map.answer);
     sgc_json_member_u64(&map.answer.json, "slabs", map.n_slabs);
     sgc_json_member_u64(&map.answer.json, "slots", map.n_slots);
     sgc_json_member_u64(&map.answer.json, "used", map.n_used);
-    return result_send(&map.answer);
+    return sgc_lines_result_send(&map.answer);
 }
 
 /* ---- walk */
 
 struct walk {
-    struct answer answer;
+    struct sgc_lines answer;
     const struct sgc_control_request *request;
     struct sgc_inspect inspect;
     uint64_t n_objects, n_bytes, limit;
@@ -336,7 +208,7 @@ static int walk_object(void *arg, void *object)
     struct walk *walk = arg;
     if (walk->n_objects++ < walk->limit) {
         const struct walk_item item = {object, sgc_inspect_holds(&walk->inspect, object)};
-        items_add(&walk->answer, walk_put, &item);
+        sgc_lines_items_add(&walk->answer, walk_put, &item);
     }
     walk->n_bytes += sgc_object_bytes(object);
     return walk->answer.failed;
@@ -356,16 +228,16 @@ static int walk_heap(void *arg, struct sgc_heap *heap)
 static int walk_child(const struct sgc_control_request *request, int fd)
 {
     static struct walk walk;
-    walk = (struct walk){.answer = answer_to(request, fd), .request = request, .limit = UINT64_MAX};
+    walk = (struct walk){.answer = sgc_lines_to(request, fd), .request = request, .limit = UINT64_MAX};
     (void)sgc_control_integer(request, "limit", &walk.limit);
-    items_begin(&walk.answer);
+    sgc_lines_items_begin(&walk.answer);
     if (heaps_visit(request, walk_heap, &walk) < 0)
-        return error_send(&walk.answer, &walk.error);
-    items_send(&walk.answer);
-    result_begin(&walk.answer);
+        return sgc_lines_error_send(&walk.answer, &walk.error);
+    sgc_lines_items_send(&walk.answer);
+    sgc_lines_result_begin(&walk.answer);
     sgc_json_member_u64(&walk.answer.json, "objects", walk.n_objects);
     sgc_json_member_u64(&walk.answer.json, "bytes", walk.n_bytes);
-    return result_send(&walk.answer);
+    return sgc_lines_result_send(&walk.answer);
 }
 
 /* ---- why */
@@ -383,20 +255,20 @@ static void why_put(struct sgc_json *json, const void *arg)
     sgc_json_close(json, '}');
 }
 
-static int why_send(struct answer *answer, const struct sgc_inspect_step *steps, size_t n_steps)
+static int why_send(struct sgc_lines *answer, const struct sgc_inspect_step *steps, size_t n_steps)
 {
     unsigned n_cut = 0;
     const size_t n_left_out = n_steps > 2 * PATH_STEPS_SHOWN ? n_steps - 2 * PATH_STEPS_SHOWN : 0;
-    result_begin(answer);
+    sgc_lines_result_begin(answer);
     sgc_json_member_bool(&answer->json, "found", n_steps > 0);
     sgc_json_member_u64(&answer->json, "length", n_steps);
     sgc_json_key(&answer->json, "path");
     sgc_json_open(&answer->json, '[');
     for (size_t i = 0; i < n_steps; i++)
         if (n_left_out == 0 || i < PATH_STEPS_SHOWN || i >= n_steps - PATH_STEPS_SHOWN)
-            list_add(answer, why_put, &steps[i], &n_cut);
-    list_end(answer, n_left_out + n_cut);
-    return result_send(answer);
+            sgc_lines_list_add(answer, why_put, &steps[i], &n_cut);
+    sgc_lines_list_end(answer, n_left_out + n_cut);
+    return sgc_lines_result_send(answer);
 }
 
 /* The object's heap, checked against what is asked for. */
@@ -423,7 +295,7 @@ static int why_find(const struct sgc_control_request *request, void **object, st
 
 static int why_child(const struct sgc_control_request *request, int fd)
 {
-    struct answer answer = answer_to(request, fd);
+    struct sgc_lines answer = sgc_lines_to(request, fd);
     struct sgc_inspect inspect;
     struct sgc_inspect_step *steps;
     struct sgc_error error;
@@ -431,14 +303,14 @@ static int why_child(const struct sgc_control_request *request, int fd)
     size_t n_steps;
     if (why_find(request, &object, &error) < 0 || sgc_inspect_open(&inspect, sgc_object_heap(object), &error) < 0 ||
         sgc_inspect_why(&inspect, object, &steps, &n_steps, &error) < 0)
-        return error_send(&answer, &error);
+        return sgc_lines_error_send(&answer, &error);
     return why_send(&answer, steps, n_steps);
 }
 
 /* ---- leaks */
 
 struct leaks {
-    struct answer answer;
+    struct sgc_lines answer;
     const char *heap;
     unsigned n_omitted;
     struct sgc_error error;
@@ -491,7 +363,7 @@ static int leaks_cache(void *arg, const struct sgc_inspect_leaks *found)
 {
     struct leaks *leaks = arg;
     const struct leaks_item item = {leaks->heap, found};
-    list_add(&leaks->answer, leaks_put, &item, &leaks->n_omitted);
+    sgc_lines_list_add(&leaks->answer, leaks_put, &item, &leaks->n_omitted);
     return 0;
 }
 
@@ -510,20 +382,20 @@ static int leaks_heap(void *arg, struct sgc_heap *heap)
 static int leaks_child(const struct sgc_control_request *request, int fd)
 {
     static struct leaks leaks;
-    leaks = (struct leaks){.answer = answer_to(request, fd)};
-    result_begin(&leaks.answer);
+    leaks = (struct leaks){.answer = sgc_lines_to(request, fd)};
+    sgc_lines_result_begin(&leaks.answer);
     sgc_json_key(&leaks.answer.json, "types");
     sgc_json_open(&leaks.answer.json, '[');
     if (heaps_visit(request, leaks_heap, &leaks) < 0)
-        return error_send(&leaks.answer, &leaks.error);
-    list_end(&leaks.answer, leaks.n_omitted);
-    return result_send(&leaks.answer);
+        return sgc_lines_error_send(&leaks.answer, &leaks.error);
+    sgc_lines_list_end(&leaks.answer, leaks.n_omitted);
+    return sgc_lines_result_send(&leaks.answer);
 }
 
 /* ---- verify */
 
 struct verify {
-    struct answer answer;
+    struct sgc_lines answer;
     unsigned n_omitted;
 };
 struct verify_item {
@@ -547,19 +419,19 @@ static int verify_heap(void *arg, struct sgc_heap *heap)
     sgc_inspect_flush(heap);
     const bool ok = sgc_heap_verify_stopped(heap, &error) == 0;
     const struct verify_item item = {heap->name, ok ? NULL : error.message};
-    list_add(&verify->answer, verify_put, &item, &verify->n_omitted);
+    sgc_lines_list_add(&verify->answer, verify_put, &item, &verify->n_omitted);
     return 0;
 }
 
 static int verify_child(const struct sgc_control_request *request, int fd)
 {
-    struct verify verify = {.answer = answer_to(request, fd)};
-    result_begin(&verify.answer);
+    struct verify verify = {.answer = sgc_lines_to(request, fd)};
+    sgc_lines_result_begin(&verify.answer);
     sgc_json_key(&verify.answer.json, "heaps");
     sgc_json_open(&verify.answer.json, '[');
     (void)heaps_visit(request, verify_heap, &verify);
-    list_end(&verify.answer, verify.n_omitted);
-    return result_send(&verify.answer);
+    sgc_lines_list_end(&verify.answer, verify.n_omitted);
+    return sgc_lines_result_send(&verify.answer);
 }
 
 /* ---- the commands */
