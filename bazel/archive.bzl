@@ -23,7 +23,7 @@ def _archive_impl(ctx):
         mnemonic = "SgcArchive",
         use_default_shell_env = True,
     )
-    return [DefaultInfo(files = depset([archive]))]
+    return [DefaultInfo(files = depset([archive]), runfiles = ctx.runfiles(files = [archive]))]
 
 sgc_archive = rule(
     implementation = _archive_impl,

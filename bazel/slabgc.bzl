@@ -94,6 +94,9 @@ SGC_COPTS = [
 
 SGC_LINKOPTS = ["-pthread"]
 
+# What is installed: of the libraries that Bazel's toolchain always names (libstdc++), only those that are used.
+_INSTALLED_LINKOPTS = SGC_LINKOPTS + ["-Wl,--as-needed"]
+
 def _layer_number(layer):
     if layer not in LAYERS:
         fail("no layer '%s': layers are %s" % (layer, ", ".join(LAYERS)))
@@ -160,7 +163,10 @@ def sgc_core_library(layer, deps = [], **kwargs):
             "*.c",
             "*.h",
         ]),
-        visibility = ["//tests/abi:__pkg__"],
+        visibility = [
+            "//tests/abi:__pkg__",
+            "//tests/install:__pkg__",
+        ],
     )
 
 def sgc_plugin_library(name, **kwargs):
@@ -186,7 +192,7 @@ def _plugin_binary(name, srcs, deps, **kwargs):
         name = name,
         srcs = native.glob(["*.c", "*.h"], exclude = ["*_test.c"]) if srcs == None else srcs,
         copts = SGC_COPTS,
-        linkopts = SGC_LINKOPTS + select({
+        linkopts = _INSTALLED_LINKOPTS + select({
             "//bazel:sanitizer": [],
             "//conditions:default": ["-Wl,-z,defs"],
         }),
@@ -244,7 +250,7 @@ def sgc_program(name, srcs = None, deps = [], visibility = ["//visibility:public
         name = name,
         srcs = native.glob(["*.c", "*.h"], exclude = ["*_test.c"]) if srcs == None else srcs,
         copts = SGC_COPTS,
-        linkopts = SGC_LINKOPTS,
+        linkopts = _INSTALLED_LINKOPTS,
         visibility = visibility,
         deps = [_HEADERS, "//core:slabgc"] + deps,
         **kwargs

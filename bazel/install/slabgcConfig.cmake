@@ -21,7 +21,7 @@ if(NOT TARGET slabgc::slabgc_static)
         IMPORTED_LOCATION "${slabgc_prefix}/lib/libslabgc.a"
         IMPORTED_LINK_INTERFACE_LANGUAGES C
         INTERFACE_INCLUDE_DIRECTORIES "${slabgc_prefix}/include"
-        INTERFACE_LINK_LIBRARIES "inih;urcu-bp;urcu-common;Threads::Threads;${CMAKE_DL_LIBS}")
+        INTERFACE_LINK_LIBRARIES "inih;jansson;urcu-bp;urcu-common;Threads::Threads;${CMAKE_DL_LIBS}")
 endif()
 
 unset(slabgc_prefix)
