@@ -35,6 +35,7 @@
     X(tune)                                                                                                            \
     X(report)                                                                                                          \
     /* Other */                                                                                                        \
+    X(demo)                                                                                                            \
     X(completion)                                                                                                      \
     X(document_man)                                                                                                    \
     X(document_man_list)                                                                                               \

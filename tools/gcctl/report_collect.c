@@ -74,14 +74,12 @@ int gcctl_report_process(struct gcctl_report *report, struct gcctl_client *clien
     report->values = report->hello ? gcctl_request(client, "get", NULL, NULL, NULL, &status) : NULL;
     if (!report->values)
         return status;
-    status = read_map(report, client);
-    if (status)
-        return status;
+    read_map(report, client); /* a page without it says so */
     int64_t interval_ns = options->for_ns / 200;
     interval_ns = interval_ns < PROGRAM_INTERVAL_NS ? PROGRAM_INTERVAL_NS : interval_ns;
     status = gcctl_samples_watch(&report->samples, client, options->for_ns, interval_ns, options->stop, NULL, NULL);
     if (!status && !report->samples.ended)
-        status = read_map(report, client);
+        read_map(report, client);
     return report->samples.ended ? 0 : status;
 }
 
@@ -101,7 +99,8 @@ static int program_tick(void *arg)
         return 0;
     watch->map_step_ns *= 2;
     watch->map_due_ns = now_ns() + watch->map_step_ns;
-    return read_map(watch->report, watch->client);
+    read_map(watch->report, watch->client);
+    return 0;
 }
 
 static pid_t program_start(char *const *program, const char *setting)
@@ -165,7 +164,6 @@ static int program_watch(struct gcctl_report *report, struct gcctl_client *clien
     /* Its control thread goes first, its final figures come last. */
     for (int i = 0; i < 3000 && report->samples.ended && !program_ended(pid) && !*options->stop; i++)
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    /* Its values once more: what heaps that opened later were given. */
     return status;
 }
 
