@@ -9,8 +9,6 @@
 #include <string.h>
 #include <sysexits.h>
 
-#pragma weak sgc_plugin_for_each
-
 static const struct {
     const char *name;
     uint32_t bit;

@@ -18,8 +18,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#pragma weak sgc_config_check
-
 #define COMMENT_BYTES 1000 /* of a command line */
 #define COMMENT_COLUMN 40
 
