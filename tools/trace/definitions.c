@@ -1,6 +1,6 @@
 /* definitions.c - the messages of a recording that are JSON: its begin, heaps, caches, threads, its end.
- * Called by open.c for each such message of the file. Invariant: what stands in struct trace_info was checked; a type built from a cache's
- * definition is one that slabgc takes. */
+ * Called by open.c for each such message of the file. Invariant: what stands in struct trace_info was checked; a type
+ * built from a cache's definition is one that slabgc takes. */
 #include "tools/trace/internal.h"
 
 #include <errno.h>
@@ -126,8 +126,7 @@ static const char *define_runs(struct trace_cache *cache, json_t *runs)
     json_t *run;
     if (json_array_size(runs) > SGC_TYPE_MAX_REF_RUNS)
         return "more runs of references than a type can have";
-    json_array_foreach(runs, i, run)
-    {
+    json_array_foreach (runs, i, run) {
         json_t *offset = json_array_get(run, 0), *n = json_array_get(run, 1);
         if (!json_is_integer(offset) || !json_is_integer(n))
             return "a run of references is not [offset, n]";
@@ -148,7 +147,8 @@ static const char *define_shape(struct trace_cache *cache, json_t *object)
         return "an alignment that is no power of two up to 4096";
     if (!define_number(object, "flags", UINT32_MAX, &flags))
         return "a cache without \"flags\"";
-    if (json_object_get(object, "tail_element_bytes") && !define_number(object, "tail_element_bytes", OBJECT_MAX_BYTES, &tail))
+    if (json_object_get(object, "tail_element_bytes") &&
+        !define_number(object, "tail_element_bytes", OBJECT_MAX_BYTES, &tail))
         return "a tail's element that cannot be";
     cache->size_bytes = (uint32_t)size;
     cache->align_bytes = (uint32_t)align;

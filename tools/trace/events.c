@@ -1,7 +1,8 @@
-/* events.c - the events of a recording in the order of tickets: decodes the threads' chunks, merges them, and resolves places to objects.
- * Called by tools. Tickets are consecutive, so the next event is the one whose thread has the ticket that is due; a heap of the threads' next tickets finds
- * it, and most of the time it is the same thread again. A thread's chunks stand in the file in the order of their tickets.
- * Invariant: each read of a chunk's bytes is bounded by its end; each event consumes a byte at least. */
+/* events.c - the events of a recording in the order of tickets: decodes the threads' chunks, merges them, and resolves
+ * places to objects. Called by tools. Tickets are consecutive, so the next event is the one whose thread has the ticket
+ * that is due; a heap of the threads' next tickets finds it, and most of the time it is the same thread again. A
+ * thread's chunks stand in the file in the order of their tickets. Invariant: each read of a chunk's bytes is bounded
+ * by its end; each event consumes a byte at least. */
 #include "tools/trace/internal.h"
 
 #include <errno.h>
@@ -15,7 +16,7 @@ struct stream {
     uint32_t thread, chunk; /* index of the chunk in bytes; CHUNK_NONE: at its end */
     uint8_t *bytes;
     uint32_t size, at, n_left; /* n_left: events of the chunk not yet decoded */
-    uint64_t ticket;        /* of the next event */
+    uint64_t ticket;           /* of the next event */
     uint64_t began_ns, time_ns;
     uint64_t place, handle; /* named last in the chunk */
 };
@@ -24,7 +25,8 @@ struct trace_cursor {
     struct trace *trace;
     struct trace_places *places;
     struct stream *streams; /* one for each thread */
-    uint32_t *heap, n_heap; /* streams that have events, least ticket first; heap[0] may be out of order while it is used */
+    uint32_t *heap,
+        n_heap; /* streams that have events, least ticket first; heap[0] may be out of order while it is used */
     uint64_t ticket, n_objects;
     bool cut;
 };

@@ -1,7 +1,7 @@
 /* frames.c - a file of zstd frames as one stream of bytes that can be read anywhere.
- * Called by open.c (one pass that indexes frames) and events.c (reads chunks here and there). A few decompressed frames are kept, the one
- * used longest ago goes first. The writer ends a frame about every MiB; one that holds more than FRAME_MAX_BYTES is refused, so that a small
- * file cannot ask for much memory. */
+ * Called by open.c (one pass that indexes frames) and events.c (reads chunks here and there). A few decompressed frames
+ * are kept, the one used longest ago goes first. The writer ends a frame about every MiB; one that holds more than
+ * FRAME_MAX_BYTES is refused, so that a small file cannot ask for much memory. */
 #include "tools/trace/internal.h"
 
 #include <errno.h>
@@ -146,7 +146,8 @@ uint64_t trace_frames_used(const struct trace_frames *frames)
     return frames->used_bytes;
 }
 
-static int frames_decompress(struct trace_frames *frames, const struct frame *frame, uint8_t *out, struct sgc_error *error)
+static int frames_decompress(struct trace_frames *frames, const struct frame *frame, uint8_t *out,
+                             struct sgc_error *error)
 {
     uint64_t file_at = frame->file_at;
     ZSTD_outBuffer to = {out, frame->bytes, 0};

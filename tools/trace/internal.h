@@ -10,9 +10,10 @@ int trace_fail(struct sgc_error *error, int code, const char *format, ...) __att
 /* ---- frames.c: a zstd file as one stream of bytes that can be read anywhere */
 struct trace_frames;
 typedef int trace_sink_fn(void *arg, const uint8_t *bytes, size_t n, struct sgc_error *error);
-/* Indexes the frames of fd (its own from now on) from offset on, handing all bytes to sink as they come; non-zero from sink ends it and is returned in *code.
- * NULL: error filled, fd is closed. cut: the last frame is not whole. */
-struct trace_frames *trace_frames_open(int fd, uint64_t offset, trace_sink_fn *sink, void *arg, struct sgc_error *error);
+/* Indexes the frames of fd (its own from now on) from offset on, handing all bytes to sink as they come; non-zero from
+ * sink ends it and is returned in *code. NULL: error filled, fd is closed. cut: the last frame is not whole. */
+struct trace_frames *trace_frames_open(int fd, uint64_t offset, trace_sink_fn *sink, void *arg,
+                                       struct sgc_error *error);
 bool trace_frames_cut(const struct trace_frames *frames);
 uint64_t trace_frames_used(const struct trace_frames *frames); /* file offset behind the last whole frame */
 /* Copies n bytes at the stream's offset; they are there. 0 or a negative errno, error filled. */
@@ -31,7 +32,8 @@ struct trace_definitions {
 int trace_define(struct trace_definitions *definitions, uint32_t kind, const char *json, size_t n, uint64_t at,
                  struct sgc_error *error);
 /* The thread's entry, made when it is new; NULL: error filled. */
-struct trace_thread *trace_define_thread(struct trace_definitions *definitions, uint64_t index, uint64_t at, struct sgc_error *error);
+struct trace_thread *trace_define_thread(struct trace_definitions *definitions, uint64_t index, uint64_t at,
+                                         struct sgc_error *error);
 void trace_definitions_fini(struct trace_definitions *definitions);
 
 /* ---- open.c */

@@ -1,5 +1,6 @@
 /* lives.c - what a recording says of its objects: how long they lived, how many were alive, which events there were.
- * Called by gcctl trace and report. One pass over the events; a record of 24 bytes for each object, since a lifetime ends at any time after its begin. */
+ * Called by gcctl trace and report. One pass over the events; a record of 24 bytes for each object, since a lifetime
+ * ends at any time after its begin. */
 #include "tools/trace/internal.h"
 
 #include <errno.h>
@@ -61,7 +62,8 @@ static int lives_make(struct pass *pass, const struct trace_event *event, uint64
     pass->live_bytes_of[event->index] += bytes;
     const uint64_t live = ++pass->live_of[event->index];
     of->peak = live > of->peak ? live : of->peak;
-    of->peak_bytes = pass->live_bytes_of[event->index] > of->peak_bytes ? pass->live_bytes_of[event->index] : of->peak_bytes;
+    of->peak_bytes =
+        pass->live_bytes_of[event->index] > of->peak_bytes ? pass->live_bytes_of[event->index] : of->peak_bytes;
     struct trace_analysis *analysis = pass->analysis;
     analysis->peak_live = pass->live > analysis->peak_live ? pass->live : analysis->peak_live;
     analysis->peak_bytes = pass->live_bytes > analysis->peak_bytes ? pass->live_bytes : analysis->peak_bytes;
@@ -101,7 +103,8 @@ static int lives_event(struct pass *pass, const struct trace_event *event)
     else if (event->op == SGC_RECORD_DEATH || event->op == SGC_RECORD_FREE)
         lives_end(pass, event);
     if (analysis->n_events++ % step == 0 && analysis->n_points < TRACE_POINTS)
-        analysis->points[analysis->n_points++] = (struct trace_point){event->ticket, since, pass->live, pass->live_bytes};
+        analysis->points[analysis->n_points++] =
+            (struct trace_point){event->ticket, since, pass->live, pass->live_bytes};
     return code;
 }
 

@@ -1,5 +1,5 @@
-/* open.c - opens a recording: one pass over its messages that checks them, keeps the definitions, and indexes the chunks.
- * Called by tools; events.c reads the chunks afterwards. Messages may lie across frames. */
+/* open.c - opens a recording: one pass over its messages that checks them, keeps the definitions, and indexes the
+ * chunks. Called by tools; events.c reads the chunks afterwards. Messages may lie across frames. */
 #include "tools/trace/internal.h"
 
 #include <errno.h>
@@ -70,7 +70,8 @@ static int scan_chunk(struct scan *scan, size_t bytes, struct sgc_error *error)
     info->n_events += head.n_events;
     info->n_chunks++;
     info->event_bytes += bytes;
-    const struct trace_chunk chunk = {scan->at, head.first_ticket, (uint32_t)bytes, head.n_events, head.thread, CHUNK_NONE};
+    const struct trace_chunk chunk = {scan->at,      head.first_ticket, (uint32_t)bytes,
+                                      head.n_events, head.thread,       CHUNK_NONE};
     return head.n_events ? scan_chunk_add(trace, &chunk, error) : 0;
 }
 
@@ -108,10 +109,10 @@ static int scan_sink(void *arg, const uint8_t *bytes, size_t n, struct sgc_error
             continue;
         struct sgc_recording_message head;
         memcpy(&head, scan->message, sizeof(head));
-        const int code = head.kind == SGC_RECORDING_CHUNK
-                             ? scan_chunk(scan, scan->have, error)
-                             : trace_define(&scan->trace->definitions, head.kind, (const char *)scan->message + sizeof(head),
-                                            scan->have - sizeof(head), scan->at, error);
+        const int code = head.kind == SGC_RECORDING_CHUNK ? scan_chunk(scan, scan->have, error)
+                                                          : trace_define(&scan->trace->definitions, head.kind,
+                                                                         (const char *)scan->message + sizeof(head),
+                                                                         scan->have - sizeof(head), scan->at, error);
         if (code)
             return code;
         scan->at += scan->have;

@@ -1,5 +1,6 @@
 /* places.c - which object was made last at a place.
- * Called by events.c. A hash table with linear probing; entries are replaced, never taken out, so it holds one entry for each place that was ever an object's. */
+ * Called by events.c. A hash table with linear probing; entries are replaced, never taken out, so it holds one entry
+ * for each place that was ever an object's. */
 #include "tools/trace/internal.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* writer.c - appends messages to a recording's file, compressed in frames of about a MiB.
- * Called by gcctl record and by tests. Frames end between messages and are written whole, so that a file that is cut off anywhere loses what its last
- * frame holds at most. */
+ * Called by gcctl record and by tests. Frames end between messages and are written whole, so that a file that is cut
+ * off anywhere loses what its last frame holds at most. */
 #include "tools/trace/internal.h"
 
 #include <errno.h>

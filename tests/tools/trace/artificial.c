@@ -33,8 +33,13 @@ void artificial_begin(struct artificial *out, const char *path, uint32_t needs)
     ck_assert_int_ge(out->fd, 0);
     out->writer = trace_writer_create(out->fd, 1);
     ck_assert_ptr_nonnull(out->writer);
-    artificial_define(out, SGC_RECORDING_BEGIN, "{\"slabgc\":\"0\",\"program\":\"test\",\"pid\":1,\"mode\":\"replayable\",\"sample\":0,\"time_ns\":0}");
-    snprintf(json, sizeof(json), "{\"heap\":0,\"name\":\"artificial\",\"strategy\":\"rcu\",\"needs\":%u,\"memory_limit_bytes\":0,\"finalizer_thread\":false}", needs);
+    artificial_define(
+        out, SGC_RECORDING_BEGIN,
+        "{\"slabgc\":\"0\",\"program\":\"test\",\"pid\":1,\"mode\":\"replayable\",\"sample\":0,\"time_ns\":0}");
+    snprintf(json, sizeof(json),
+             "{\"heap\":0,\"name\":\"artificial\",\"strategy\":\"rcu\",\"needs\":%u,\"memory_limit_bytes\":0,"
+             "\"finalizer_thread\":false}",
+             needs);
     artificial_define(out, SGC_RECORDING_HEAP, json);
 }
 
@@ -44,8 +49,9 @@ void artificial_cache(struct artificial *out, unsigned index, const char *name, 
     char json[1024], refs[32] = "";
     if (n_refs)
         snprintf(refs, sizeof(refs), "[0,%u]", n_refs);
-    snprintf(json, sizeof(json), "{\"cache\":%u,\"heap\":0,\"name\":\"%s\",\"size_bytes\":%u,\"align_bytes\":8,\"refs\":[%s]%s%s}",
-             index, name, size_bytes, refs, more ? "," : ",\"flags\":0", more ? more : "");
+    snprintf(json, sizeof(json),
+             "{\"cache\":%u,\"heap\":0,\"name\":\"%s\",\"size_bytes\":%u,\"align_bytes\":8,\"refs\":[%s]%s%s}", index,
+             name, size_bytes, refs, more ? "," : ",\"flags\":0", more ? more : "");
     artificial_define(out, SGC_RECORDING_CACHE, json);
 }
 
@@ -180,7 +186,9 @@ void artificial_end(struct artificial *out, bool whole)
     for (uint32_t i = 0; i < ARTIFICIAL_THREADS; i++)
         flush(out, i);
     if (whole)
-        artificial_define(out, SGC_RECORDING_END, "{\"events\":0,\"bytes\":0,\"waited_ns\":7,\"seconds\":1.5,\"reason\":\"stopped\",\"live\":{}}");
+        artificial_define(
+            out, SGC_RECORDING_END,
+            "{\"events\":0,\"bytes\":0,\"waited_ns\":7,\"seconds\":1.5,\"reason\":\"stopped\",\"live\":{}}");
     ck_assert_int_eq(trace_writer_flush(out->writer), 0);
     trace_writer_destroy(out->writer);
     close(out->fd);

@@ -1,4 +1,5 @@
-/* trace_test.c - recordings as the library writes and reads them: the order of tickets, objects by place, cut and damaged files, lifetimes. */
+/* trace_test.c - recordings as the library writes and reads them: the order of tickets, objects by place, cut and
+ * damaged files, lifetimes. */
 #include "tests/support/expect.h"
 #include "tests/support/scratch.h"
 #include "tests/tools/trace/artificial.h"
@@ -64,7 +65,8 @@ static void make_random(uint64_t seed, unsigned n_events, size_t chunk_bytes, bo
                 ARTIFICIAL(&out, thread, NEW_N, 1, place, slot * 1000);
             else
                 ARTIFICIAL(&out, thread, NEW, 0, place);
-            log_event((struct logged){tail ? SGC_RECORD_NEW_N : SGC_RECORD_NEW, thread, n_objects, tail ? slot * 1000 : 0, 0});
+            log_event((struct logged){tail ? SGC_RECORD_NEW_N : SGC_RECORD_NEW, thread, n_objects,
+                                      tail ? slot * 1000 : 0, 0});
             at[slot] = ++n_objects;
         } else if (support_random(&seed) % 3 == 0) {
             ARTIFICIAL(&out, thread, DEATH, place);
@@ -72,7 +74,8 @@ static void make_random(uint64_t seed, unsigned n_events, size_t chunk_bytes, bo
             at[slot] = 0;
         } else {
             ARTIFICIAL(&out, thread, STORE, place, i % 4, at[target] ? target_place : i % 2);
-            log_event((struct logged){SGC_RECORD_STORE, thread, at[slot] - 1, i % 4, at[target] ? at[target] + 1 : i % 2});
+            log_event(
+                (struct logged){SGC_RECORD_STORE, thread, at[slot] - 1, i % 4, at[target] ? at[target] + 1 : i % 2});
         }
     }
     artificial_end(&out, whole);
@@ -332,8 +335,8 @@ START_TEST(lifetimes_and_live_bytes_are_those_of_the_events)
     ARTIFICIAL(&out, 1, NEW, 0, 100);
     ARTIFICIAL(&out, 1, NEW_N, 1, 200, 3); /* 40 bytes */
     ARTIFICIAL(&out, 2, NEW, 0, 300);
-    ARTIFICIAL(&out, 1, DEATH, 200);       /* after 2 events, 40 + 32 bytes */
-    ARTIFICIAL(&out, 1, DEATH, 100);       /* after 4 events, 32 + 40 + 32 bytes */
+    ARTIFICIAL(&out, 1, DEATH, 200); /* after 2 events, 40 + 32 bytes */
+    ARTIFICIAL(&out, 1, DEATH, 100); /* after 4 events, 32 + 40 + 32 bytes */
     ARTIFICIAL(&out, 1, NEW, 0, 100);
     artificial_end(&out, true);
     struct trace *trace = trace_open(path, &error);
