@@ -21,6 +21,7 @@ static const struct sgc_control_command *const groups[] = {
     sgc_control_log_commands,
     sgc_control_config_commands,
     sgc_control_act_commands,
+    sgc_control_inspect_commands,
     sgc_control_plugin_commands,
 };
 

@@ -455,13 +455,13 @@ static const struct sgc_control_parameter why_parameters[] = {
     PARAMETER_HEAP, {"object", SGC_CONTROL_STRING, true, "the object's address, 0x..."}, {0}};
 
 const struct sgc_control_command sgc_control_inspect_commands[] = {
-    {"map", "slabs and large objects, with the slots in use", SGC_CONTROL_STOPS_SNAPSHOT, true, map_parameters,
+    {"map", "Slabs and large objects, with the slots in use", SGC_CONTROL_STOPS_SNAPSHOT, true, map_parameters,
      check_cache, map_child},
-    {"walk", "every object of a heap", SGC_CONTROL_STOPS_SNAPSHOT, true, walk_parameters, check_cache, walk_child},
-    {"why", "a shortest path of references from a held object to this one", SGC_CONTROL_STOPS_SNAPSHOT, false,
+    {"walk", "Every object of a heap", SGC_CONTROL_STOPS_SNAPSHOT, true, walk_parameters, check_cache, walk_child},
+    {"why", "A shortest path of references from a held object to this one", SGC_CONTROL_STOPS_SNAPSHOT, false,
      why_parameters, check_object, why_child},
-    {"leaks", "by type: objects that are unreachable, and objects that are held", SGC_CONTROL_STOPS_SNAPSHOT, false,
+    {"leaks", "By type: objects that are unreachable, and objects that are held", SGC_CONTROL_STOPS_SNAPSHOT, false,
      heap_parameters, check_heap, leaks_child},
-    {"verify", "checks every invariant of the heaps", SGC_CONTROL_STOPS_SNAPSHOT, false, heap_parameters, check_heap,
+    {"verify", "Checks every invariant of the heaps", SGC_CONTROL_STOPS_SNAPSHOT, false, heap_parameters, check_heap,
      verify_child},
     {0}};
