@@ -256,6 +256,10 @@ static int client_refused(const json_t *answer)
     for (size_t i = 0; code && i < sizeof(statuses) / sizeof(statuses[0]); i++)
         if (strcmp(statuses[i].name, code) == 0)
             status = statuses[i].status;
+    /* Core names the place of what a request says "gcctl:LINE:COLUMN"; messages begin with that name anyway. */
+    int place = 0;
+    if (message && sscanf(message, "gcctl:%*d:%*d: %n", &place) == 0 && place > 0)
+        message += place;
     return gcctl_error(status, "%s", message ? message : code ? code : "the process refused, and did not say why");
 }
 

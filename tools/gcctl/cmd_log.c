@@ -39,7 +39,9 @@ static void log_value(const char *name, json_t *value)
 {
     char text[GCCTL_UNIT_BYTES];
     const double number = json_number_value(value);
-    if (json_is_string(value))
+    if (strcmp(name, "kind") == 0 && json_is_integer(value))
+        printf("  %s", number ? "full" : "minor");
+    else if (json_is_string(value))
         printf("  %s %s", name, json_string_value(value));
     else if (log_ends(name, "_ns"))
         printf("  %.*s %s", (int)strlen(name) - 3, name, gcctl_duration(text, number));

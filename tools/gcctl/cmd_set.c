@@ -8,13 +8,28 @@
 
 /* ---- get */
 
+/* A number of the value's type, as config writes it. */
+static const char *get_number(char out[GCCTL_UNIT_BYTES], json_t *value, double number)
+{
+    const char *type = gcctl_figure_text(value, "type");
+    if (strcmp(type, "bytes") == 0)
+        return gcctl_bytes(out, number);
+    if (strcmp(type, "duration") == 0)
+        return gcctl_duration(out, number);
+    if (strcmp(type, "switch") == 0)
+        return number ? "on" : "off";
+    snprintf(out, GCCTL_UNIT_BYTES, "%.0f%s", number, strcmp(type, "percent") == 0 ? "%" : "");
+    return out;
+}
+
 static void get_member(json_t *value, const char *key, const char *title)
 {
+    char text[GCCTL_UNIT_BYTES];
     json_t *member = json_object_get(value, key);
     if (json_is_string(member) && *json_string_value(member))
         printf("    %-8s %s\n", title, json_string_value(member));
     else if (json_is_number(member))
-        printf("    %-8s %.0f\n", title, json_number_value(member));
+        printf("    %-8s %s\n", title, get_number(text, value, json_number_value(member)));
 }
 
 static void get_details(json_t *value)

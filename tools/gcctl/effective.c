@@ -147,6 +147,8 @@ static bool effective_same_value(const char *left, const char *right)
 
 static bool effective_same(json_t *left, json_t *right)
 {
+    if (left && right && effective_is_default(left) && effective_is_default(right))
+        return true; /* one default in other words: a share of a limit, and what it comes to */
     if (left && right)
         return effective_same_value(gcctl_figure_text(left, "value"), gcctl_figure_text(right, "value"));
     json_t *row = left ? left : right;

@@ -61,10 +61,18 @@ static int lookup_color(const char *text, enum gcctl_color *color)
     return gcctl_error(EX_USAGE, "color: \"%s\" is none of auto, always, never%s", text, suggestion);
 }
 
+static void lookup_refused(const char *word)
+{
+    static const char *const names[] = {"help", "version", "color", NULL};
+    char name[64];
+    const size_t dashes = strspn(word, "-");
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + dashes, "="), word + dashes);
+    gcctl_error(EX_USAGE, "gcctl has no option %s before a command%s", word, gcctl_suggest(name, names));
+}
+
 /* Options before the command; *at: the word that they end at. */
 static int lookup_global(int argc, char **argv, int *at, enum gcctl_color *color)
 {
-    static const char *const names[] = {"help", "version", "color", NULL};
     for (*at = 1; *at < argc && argv[*at][0] == '-' && argv[*at][1]; (*at)++) {
         const char *word = argv[*at];
         if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
@@ -83,8 +91,7 @@ static int lookup_global(int argc, char **argv, int *at, enum gcctl_color *color
         else if (strcmp(word, "--color") == 0)
             gcctl_error(EX_USAGE, "--color lacks its value: auto, always or never");
         else
-            gcctl_error(EX_USAGE, "gcctl has no option %s before a command%s", word,
-                        gcctl_suggest(word + strspn(word, "-"), names));
+            lookup_refused(word);
         if (status != GCCTL_GO_ON)
             return status;
     }

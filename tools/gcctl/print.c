@@ -121,7 +121,7 @@ static int print_parse(const char *text, const struct print_unit *units, int64_t
         long double value = (long double)number * (long double)units->factor;
         if (strcmp(unit, units->name) != 0)
             continue;
-        if (value >= 9.2e18L)
+        if (value >= 9223372036854775807.0L)
             return -EINVAL;
         *out = point ? (int64_t)(value + 0.5L) : (int64_t)(strtoull(digits, NULL, 10) * (uint64_t)units->factor);
         return 0;

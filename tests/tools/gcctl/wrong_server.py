@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""fake.py - a process with a control socket that answers wrongly, for live_test.sh.
+"""wrong_server.py - a process with a control socket that answers wrongly, for live_test.sh.
 
-    fake.py DIRECTORY KIND
+    wrong_server.py DIRECTORY KIND
 
 It listens at DIRECTORY/slabgc/PID-START.sock, says "ready" on stdout, and answers hello as CONTROL.md says. What it does with the next
 request is KIND's: garbage (no JSON), array (JSON, no object), wrong (an object without result), half (half an answer, then the end),
