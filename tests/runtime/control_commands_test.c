@@ -175,30 +175,29 @@ START_TEST(an_id_of_any_kind_comes_back)
 }
 END_TEST
 
-/* The origin of a key, as get shows it. */
-static char *origin_of(int fd, const char *key, const char *value)
+/* Value and origin of a key, as get shows them. */
+static void expect_origin(int fd, const char *key, const char *value, const char *origin)
 {
     char request[256];
     snprintf(request, sizeof(request), "{\"command\":\"get\",\"key\":\"%s\"}", key);
     json_t *values = control_result(fd, request);
     ck_assert_uint_eq(json_array_size(control_at(values, "values")), 1);
     ck_assert_str_eq(control_text(values, "values.0.value"), value);
-    char *origin = strdup(control_text(values, "values.0.origin"));
+    ck_assert_str_eq(control_text(values, "values.0.origin"), origin);
     json_decref(values);
-    return origin;
 }
 
 START_TEST(a_live_change_has_the_tools_origin_and_outlasts_a_reload)
 {
     control_start("heap.words.memory_limit=32MiB");
     int fd = control_connect("socket");
-    ck_assert_str_eq(origin_of(fd, "heap.words.memory_limit", "32MiB"), "$SLABGC");
+    expect_origin(fd, "heap.words.memory_limit", "32MiB", "$SLABGC");
     json_t *dry = control_result(
         fd, "{\"command\":\"set\",\"key\":\"heap.words.memory_limit\",\"value\":\"64MiB\",\"dry_run\":true}");
     ck_assert(json_is_false(control_at(dry, "applied")));
     ck_assert_str_eq(control_text(dry, "new"), "64MiB");
     ck_assert_str_eq(control_text(dry, "heaps.0"), "words");
-    ck_assert_str_eq(origin_of(fd, "heap.words.memory_limit", "32MiB"), "$SLABGC");
+    expect_origin(fd, "heap.words.memory_limit", "32MiB", "$SLABGC");
     json_decref(dry);
 
     json_t *set = control_result(fd, "{\"command\":\"set\",\"key\":\"heap.words.memory_limit\",\"value\":\"64MiB\"}");
@@ -208,16 +207,16 @@ START_TEST(a_live_change_has_the_tools_origin_and_outlasts_a_reload)
     ck_assert_str_eq(control_text(set, "new"), "64MiB");
     ck_assert_str_eq(control_text(set, "heaps.0"), "words");
     json_decref(set);
-    ck_assert_str_eq(origin_of(fd, "heap.words.memory_limit", "64MiB"), "gcctl");
+    expect_origin(fd, "heap.words.memory_limit", "64MiB", "gcctl");
 
     json_decref(control_result(fd, "{\"command\":\"reload\"}"));
-    ck_assert_str_eq(origin_of(fd, "heap.words.memory_limit", "64MiB"), "gcctl");
+    expect_origin(fd, "heap.words.memory_limit", "64MiB", "gcctl");
     ck_assert_int_eq(sgc_config_reload(NULL), 0);
-    ck_assert_str_eq(origin_of(fd, "heap.words.memory_limit", "64MiB"), "gcctl");
+    expect_origin(fd, "heap.words.memory_limit", "64MiB", "gcctl");
     json_decref(control_result(fd, "{\"command\":\"set\",\"key\":\"heap.words.memory_limit\",\"value\":\"none\"}"));
-    ck_assert_str_eq(origin_of(fd, "heap.words.memory_limit", "none"), "gcctl");
+    expect_origin(fd, "heap.words.memory_limit", "none", "gcctl");
     json_decref(control_result(fd, "{\"command\":\"set\",\"key\":\"stall_report\",\"value\":\"7ms\"}"));
-    ck_assert_str_eq(origin_of(fd, "heap.words.stall_report", "7ms"), "gcctl");
+    expect_origin(fd, "heap.words.stall_report", "7ms", "gcctl");
 }
 END_TEST
 

@@ -1,0 +1,380 @@
+/* control_frames_test.c - lines that are no requests, clients that misbehave, and programs that do not notice. */
+#include "core/runtime/control_server.h"
+
+#include "tests/runtime/control_kit.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+struct leaf {
+    uint64_t value[6];
+};
+static const struct sgc_type leaf_type = SGC_TYPE(struct leaf, .flags = SGC_TYPE_LEAF);
+
+/* The connection ends after one refusal with this message. */
+static void expect_end(int fd, const char *message)
+{
+    char *line = control_hear(fd);
+    ck_assert_msg(line != NULL, "no answer before the end: %s", message);
+    json_t *answer = json_loads(line, 0, NULL);
+    ck_assert_str_eq(control_text(answer, "error.message"), message);
+    json_decref(answer);
+    free(line);
+    ck_assert_ptr_null(control_hear(fd));
+    close(fd);
+}
+
+START_TEST(a_line_that_is_no_object_ends_the_connection)
+{
+    static const struct {
+        const char *line;
+        size_t n_bytes;
+        const char *message;
+    } cases[] = {
+        {"[1]", 3, "a request is a JSON object in one line"},
+        {"\"stat\"", 6, "no JSON object: '[' or '{' expected near '\"stat\"' at byte 6"},
+        {"", 0, "no JSON object: '[' or '{' expected near end of file at byte 0"},
+        {"{\"command\":\"stat\"", 17, "no JSON object: '}' expected near end of file at byte 17"},
+        {"{\"command\":\"stat\"}{}", 20, "no JSON object: end of file expected near '{' at byte 19"},
+        {"{\"id\":1,\"id\":2}", 15, "no JSON object: duplicate object key near '\"id\"' at byte 12"},
+        {"{\"a\":[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}", 47, "a request nests at most 16 deep"},
+    };
+    control_start(NULL);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int fd = control_connect("socket");
+        control_send(fd, cases[i].line, cases[i].n_bytes);
+        control_send(fd, "\n", 1);
+        expect_end(fd, cases[i].message);
+    }
+    int fd = control_connect("socket");
+    control_send(fd, "{\"command\":\"\xff\xfe\"}\n", 17);
+    char *line = control_hear(fd);
+    ck_assert_ptr_nonnull(strstr(line, "\"EINVAL\""));
+    free(line);
+    ck_assert_ptr_null(control_hear(fd));
+    json_decref(control_result(control_connect("socket"), "{\"command\":\"hello\"}"));
+}
+END_TEST
+
+START_TEST(a_line_may_have_65536_bytes_and_no_more)
+{
+    char *line = malloc(65537);
+    control_start(NULL);
+    int fd = control_connect("socket");
+    memset(line, ' ', 65537);
+    memcpy(line, "{\"command\":\"go\"", 15);
+    line[65534] = '}';
+    line[65535] = '\n';
+    control_send(fd, line, 65536);
+    char *answer = control_hear(fd);
+    ck_assert_str_eq(answer, "{\"id\":null,\"ok\":true,\"result\":{}}");
+    free(answer);
+    line[65535] = ' ';
+    control_send(fd, line, 65537);
+    expect_end(fd, "a line has at most 65536 bytes");
+    free(line);
+}
+END_TEST
+
+START_TEST(requests_may_come_in_pieces_or_many_at_once)
+{
+    static const char request[] = "{\"id\":7,\"command\":\"go\"}\n";
+    control_start(NULL);
+    int fd = control_connect("socket");
+    for (size_t i = 0; i < sizeof(request) - 1; i++)
+        control_send(fd, request + i, 1);
+    char *answer = control_hear(fd);
+    ck_assert_str_eq(answer, "{\"id\":7,\"ok\":true,\"result\":{}}");
+    free(answer);
+    char many[200 * 40];
+    size_t length = 0;
+    for (unsigned i = 0; i < 200; i++)
+        length += (size_t)sprintf(many + length, "{\"id\":%u,\"command\":\"%s\"}\n", i, i % 3 ? "go" : "nothing");
+    control_send(fd, many, length);
+    for (unsigned i = 0; i < 200; i++) {
+        char wanted[32];
+        snprintf(wanted, sizeof(wanted), "{\"id\":%u,\"ok\":%s", i, i % 3 ? "true" : "false");
+        answer = control_hear(fd);
+        ck_assert_msg(strncmp(answer, wanted, strlen(wanted)) == 0, "%s instead of %s", answer, wanted);
+        free(answer);
+    }
+}
+END_TEST
+
+START_TEST(what_was_asked_before_the_client_shut_its_side_is_answered)
+{
+    control_start(NULL);
+    int fd = control_connect("socket");
+    control_say(fd, "{\"command\":\"go\"}");
+    control_say(fd, "{\"command\":\"stat\"}");
+    ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+    free(control_hear(fd));
+    free(control_hear(fd));
+    ck_assert_ptr_null(control_hear(fd));
+}
+END_TEST
+
+START_TEST(the_ninth_client_is_turned_away_until_one_leaves)
+{
+    int fds[9];
+    control_start(NULL);
+    for (unsigned i = 0; i < 8; i++) {
+        fds[i] = control_connect("socket");
+        json_decref(control_result(fds[i], "{\"command\":\"go\"}"));
+    }
+    expect_end(control_connect("socket"), "8 clients are served at once; try again when one has left");
+    for (unsigned i = 0; i < 8; i++)
+        json_decref(control_result(fds[i], "{\"command\":\"hello\"}"));
+    close(fds[3]);
+    for (;;) { /* until the server has seen it */
+        fds[8] = control_connect("socket");
+        control_say(fds[8], "{\"command\":\"go\"}");
+        char *line = control_hear(fds[8]);
+        const bool served = line && strstr(line, "\"ok\":true");
+        free(line);
+        if (served)
+            break;
+        close(fds[8]);
+    }
+}
+END_TEST
+
+START_TEST(an_unfinished_line_ends_the_connection_after_the_deadline)
+{
+    sgc_control_deadline_ns = 50000000;
+    control_start(NULL);
+    int fd = control_connect("socket"), idle = control_connect("socket"), follower = control_connect("socket");
+    json_decref(control_result(idle, "{\"command\":\"go\"}"));
+    control_say(follower, "{\"command\":\"log\",\"from\":1000000,\"follow\":true}");
+    control_send(fd, "{\"command\":", 11);
+    ck_assert_ptr_null(control_hear(fd));
+    json_decref(control_result(idle, "{\"command\":\"go\"}")); /* who says nothing may stay */
+    char byte;
+    ck_assert_int_eq(recv(follower, &byte, 1, MSG_DONTWAIT), -1);
+    ck_assert_int_eq(errno, EAGAIN);
+}
+END_TEST
+
+START_TEST(who_does_not_read_is_closed_and_holds_no_memory)
+{
+    sgc_control_deadline_ns = 50000000;
+    control_start(NULL);
+    int fd = control_connect("socket"), other = control_connect("socket");
+    /* Asks until the server takes no more: its answers stand in the socket, then in one line of its own. */
+    size_t n_asked = 0;
+    while (send(fd, "{\"command\":\"schema\"}\n", 21, MSG_DONTWAIT | MSG_NOSIGNAL) == 21)
+        n_asked++;
+    ck_assert(errno == EAGAIN || errno == EPIPE);
+    ck_assert_uint_gt(n_asked, 50);
+    json_decref(control_result(other, "{\"command\":\"hello\"}")); /* others are served meanwhile */
+    while (send(fd, "\n", 1, MSG_NOSIGNAL) == 1)                   /* blocks until the server has given the client up */
+        continue;
+    ck_assert(errno == EPIPE || errno == ECONNRESET);
+    json_decref(control_result(other, "{\"command\":\"hello\"}"));
+}
+END_TEST
+
+/* ---- a program that goes on */
+
+static atomic_bool stopping;
+static struct sgc_cache *leaves;
+struct worker {
+    pthread_t thread;
+    uint64_t n_rounds, n_wrong;
+};
+
+/* Allocates, holds a while, and finds what it wrote. */
+static void *work(void *arg)
+{
+    struct worker *worker = arg;
+    struct leaf *held[256] = {NULL};
+    for (uint64_t i = 0; !atomic_load_explicit(&stopping, memory_order_relaxed); i++) {
+        struct leaf **place = &held[i * 167 % 256];
+        if (*place && (*place)->value[0] != ((*place)->value[5] ^ 0x5aa5))
+            worker->n_wrong++;
+        sgc_drop(*place);
+        *place = sgc_new(leaves);
+        if (!*place)
+            continue; /* a limit that a client set */
+        (*place)->value[0] = i;
+        (*place)->value[5] = i ^ 0x5aa5;
+        worker->n_rounds++;
+    }
+    for (unsigned i = 0; i < 256; i++)
+        sgc_drop(held[i]);
+    return NULL;
+}
+
+static void workers_start(struct worker workers[2], struct sgc_heap *heap)
+{
+    leaves = sgc_cache_create(heap, &leaf_type, NULL);
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+}
+
+static void workers_end(struct worker workers[2], struct sgc_heap *heap)
+{
+    struct sgc_error error = {0};
+    stopping = true;
+    for (unsigned i = 0; i < 2; i++) {
+        pthread_join(workers[i].thread, NULL);
+        ck_assert_uint_gt(workers[i].n_rounds, 0);
+        ck_assert_uint_eq(workers[i].n_wrong, 0);
+    }
+    ck_assert_msg(sgc_heap_verify(heap, &error) == 0, "%s", error.message);
+}
+
+static const char *const valid[] = {
+    "{\"id\":1,\"command\":\"hello\"}",
+    "{\"id\":[2],\"command\":\"schema\"}",
+    "{\"id\":3,\"command\":\"stat\",\"heap\":\"words\"}",
+    "{\"command\":\"caches\"}",
+    "{\"command\":\"log\",\"from\":3}",
+    "{\"command\":\"get\",\"key\":\"heap.words\"}",
+    "{\"command\":\"set\",\"key\":\"heap.words.memory_limit\",\"value\":\"64MiB\"}",
+    "{\"command\":\"set\",\"key\":\"heap.words.stall_report\",\"value\":\"10ms\",\"dry_run\":true}",
+    "{\"command\":\"collect\",\"kind\":\"minor\",\"heap\":\"words\"}",
+    "{\"command\":\"collect\",\"kind\":\"full\"}",
+    "{\"command\":\"reap\"}",
+    "{\"command\":\"reload\"}",
+    "{\"command\":\"verify\"}",
+    "{\"command\":\"switch\",\"heap\":\"words\",\"strategy\":\"good\"}",
+    "{\"command\":\"plugins\"}",
+    "{\"command\":\"go\"}",
+};
+#define N_VALID (sizeof(valid) / sizeof(valid[0]))
+
+/* A line: a valid request, one with bytes changed, cut, doubled or put in, or bytes at random. Its length. */
+static size_t fuzz_line(uint64_t *seed, char out[512])
+{
+    const uint64_t choice = support_random(seed) % 10;
+    const char *request = valid[support_random(seed) % N_VALID];
+    size_t n = strlen(request);
+    if (choice == 0) {
+        n = support_random(seed) % 300;
+        for (size_t i = 0; i < n; i++)
+            out[i] = (char)support_random(seed);
+        return n;
+    }
+    memcpy(out, request, n);
+    for (uint64_t changes = choice == 1 ? 0 : 1 + support_random(seed) % 3; changes > 0 && n > 1; changes--) {
+        const size_t at = support_random(seed) % n;
+        switch (support_random(seed) % 4) {
+        case 0:
+            out[at] = (char)support_random(seed);
+            break;
+        case 1:
+            n = at + 1;
+            break;
+        case 2:
+            memmove(out + at, out + at + 1, n - at - 1);
+            n--;
+            break;
+        default:
+            memmove(out + at + 1, out + at, n - at);
+            n++;
+            out[at] = "{}[],:\"0e\\\n"[support_random(seed) % 11];
+        }
+    }
+    return n;
+}
+
+/* Sends it, and reads what comes without waiting for it. False: the connection has ended. */
+static bool fuzz_send(int fd, const char *line, size_t n)
+{
+    char answers[65536];
+    if (send(fd, line, n, MSG_NOSIGNAL) < 0 || send(fd, "\n", 1, MSG_NOSIGNAL) < 0)
+        return false;
+    ssize_t got;
+    while ((got = recv(fd, answers, sizeof(answers), MSG_DONTWAIT)) > 0)
+        continue;
+    return got < 0 && errno == EAGAIN;
+}
+
+START_TEST(no_bytes_from_a_client_disturb_a_program)
+{
+    enum { N_LINES = 3000 };
+    struct worker workers[2] = {{0}, {0}};
+    uint64_t seed = support_seed("control fuzz", 0);
+    struct sgc_heap *heap = control_start(NULL);
+    workers_start(workers, heap);
+    int fd = control_connect("socket");
+    unsigned n_connections = 1;
+    for (unsigned i = 0; i < N_LINES; i++) {
+        char line[512];
+        const size_t n = fuzz_line(&seed, line);
+        if (fuzz_send(fd, line, n) && support_random(&seed) % 50)
+            continue;
+        close(fd);
+        while ((fd = control_try_connect("socket")) < 0)
+            continue;
+        n_connections++;
+    }
+    close(fd);
+    ck_assert_uint_gt(n_connections, 10);
+    for (bool served = false; !served;) { /* the eight places may still be taken by connections that ended */
+        fd = control_connect("socket");
+        control_say(fd, "{\"command\":\"hello\"}");
+        char *text = control_hear(fd);
+        served = text && strstr(text, "\"ok\":true");
+        free(text);
+        close(fd);
+    }
+    workers_end(workers, heap);
+}
+END_TEST
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+START_TEST(a_thousand_connections_in_a_second_disturb_no_program)
+{
+    struct worker workers[2] = {{0}, {0}};
+    struct sgc_heap *heap = control_start(NULL);
+    workers_start(workers, heap);
+    const double begin = seconds_now();
+    unsigned n_answered = 0;
+    for (unsigned i = 0; i < 1000 && seconds_now() < begin + 5; i++) {
+        int fd = control_try_connect("socket");
+        if (fd < 0)
+            continue;
+        if (i % 4 == 0) {
+            control_say(fd, "{\"command\":\"hello\"}");
+            char *line = control_hear(fd);
+            n_answered += line && strstr(line, "\"ok\":true");
+            free(line);
+        }
+        close(fd);
+    }
+    ck_assert_uint_gt(n_answered, 20);
+    workers_end(workers, heap);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("control frames");
+    TCase *all = tcase_create("all");
+    tcase_set_timeout(all, 60);
+    tcase_add_test(all, a_line_that_is_no_object_ends_the_connection);
+    tcase_add_test(all, a_line_may_have_65536_bytes_and_no_more);
+    tcase_add_test(all, requests_may_come_in_pieces_or_many_at_once);
+    tcase_add_test(all, what_was_asked_before_the_client_shut_its_side_is_answered);
+    tcase_add_test(all, the_ninth_client_is_turned_away_until_one_leaves);
+    tcase_add_test(all, an_unfinished_line_ends_the_connection_after_the_deadline);
+    tcase_add_test(all, who_does_not_read_is_closed_and_holds_no_memory);
+    tcase_add_test(all, no_bytes_from_a_client_disturb_a_program);
+    tcase_add_test(all, a_thousand_connections_in_a_second_disturb_no_program);
+    suite_add_tcase(suite, all);
+    return support_main(suite);
+}
