@@ -67,17 +67,12 @@ root=$destdir$prefix
 [ -n "$root" ] || root=/
 manifest=$root/lib/slabgc/manifest
 
-# The nearest directory above a path that exists.
-existing() {
-    local at=$1
-    while [ ! -e "$at" ] && [ ! -L "$at" ]; do at=$(dirname -- "$at"); done
-    printf '%s\n' "$at"
-}
-
-# A tool of root's would pass any check of permissions; -w knows that.
 check_directory() { # check_directory DIRECTORY: it can be written, or made
-    local at
-    at=$(existing "$1")
+    local at=$1
+    while [ ! -e "$at" ] && [ ! -L "$at" ]; do
+        at=${at%/*}
+        at=${at:-/}
+    done
     [ -d "$at" ] || die "$at is in the way: not a directory; nothing was changed"
     [ -w "$at" ] || die "$at cannot be written by $(id -un); nothing was changed"
 }
@@ -91,9 +86,8 @@ listed() { # listed KIND: what the manifest says
 remove_files() { # remove_files DIRECTORIES FILES: what is there of both, directories only when empty
     local file directory
     while IFS= read -r file; do
-        [ -n "$file" ] || continue
-        rm -f -- "$root/$file"
-    done <<<"$2"
+        [ -z "$file" ] || printf '%s\0' "$root/$file"
+    done <<<"$2" | xargs -0r rm -f --
     while IFS= read -r directory; do
         [ -n "$directory" ] || continue
         [ -d "$destdir$directory" ] || continue
@@ -107,8 +101,8 @@ uninstall() {
     files=$(listed f)
     directories=$(listed d)
     while IFS= read -r file; do
-        [ ! -e "$root/$file" ] || [ -w "$(dirname -- "$root/$file")" ] ||
-            die "$(dirname -- "$root/$file") cannot be written by $(id -un); nothing was changed"
+        [ ! -e "$root/$file" ] || [ -w "$root/${file%/*}" ] ||
+            die "$root/${file%/*} cannot be written by $(id -un); nothing was changed"
     done <<<"$files"
     if [ -n "$dry_run" ]; then
         sed "s|^|would remove $root/|" <<<"$files"
@@ -123,15 +117,20 @@ lib/slabgc/manifest"
 
 tree= # the unpacked tar
 staged=() # temporary names
+made=() # directories that this run makes
 clean() {
-    [ ${#staged[@]} -eq 0 ] || rm -f -- "${staged[@]}"
+    local i
+    if [ ${#staged[@]} -gt 0 ]; then
+        rm -f -- "${staged[@]}" 2>/dev/null || true
+        for ((i = ${#made[@]} - 1; i >= 0; i--)); do rmdir -- "${made[i]}" 2>/dev/null || true; done
+        say "it failed; nothing of it stays" >&2
+    fi
     [ -z "$tree" ] || rm -rf -- "$tree"
 }
 
 # Writes PREFIX/lib into a file behind the mark of core/runtime/installed.c.
 place() {
     local file=$1 mark=slabgc-installed-lib= room=1024 text at
-    grep -qaF -- "$mark/usr/lib" "$file" || return 0
     text=$mark$prefix/lib
     [ ${#text} -lt $room ] || die "prefix '$prefix' is too long; nothing was changed"
     while IFS=: read -r at _; do
@@ -140,12 +139,11 @@ place() {
     done < <(grep -abof /dev/stdin -F -- "$file" <<<"$mark/usr/lib")
 }
 
-made=() # directories that this run makes
 note_directories() { # note_directories PATH: those above it that are not there yet
     local at=$1 new=()
     while [ ! -d "$at" ]; do
         new=("$at" ${new[@]+"${new[@]}"})
-        at=$(dirname -- "$at")
+        at=${at%/*}
     done
     for at in ${new[@]+"${new[@]}"}; do
         case " ${made[*]-} " in *" $at "*) ;; *) made+=("$at") ;; esac
@@ -155,13 +153,24 @@ note_directories() { # note_directories PATH: those above it that are not there 
 check_files() { # check_files FILES OLD
     local file
     while IFS= read -r file; do
-        check_directory "$(dirname -- "$root/$file")"
+        check_directory "$root/${file%/*}"
         [ ! -d "$root/$file" ] || [ -L "$root/$file" ] || die "$root/$file is in the way: a directory; nothing was changed"
-        if [ -e "$root/$file" ] && [ -z "$force" ] && ! grep -qxF -- "$file" <<<"$2"; then
+        if [ -e "$root/$file" ] && [ -z "$force" ] && [[ $'\n'$2$'\n' != *$'\n'"$file"$'\n'* ]]; then
             die "$root/$file is there, and no earlier run of this installed it; nothing was changed (--force replaces it)"
         fi
-        note_directories "$(dirname -- "$root/$file")"
+        note_directories "$root/${file%/*}"
     done <<<"$1"
+}
+
+# write_manifest FILES: with the directories of this run and of earlier ones
+write_manifest() {
+    local directory
+    printf 'slabgc %s\n' "$(cat "$tree/share/slabgc/version")"
+    {
+        listed d
+        for directory in ${made[@]+"${made[@]}"}; do echo "${directory#"$destdir"}"; done
+    } | sed '/^$/d; s/^/d /' | sort -u
+    sed '/^$/d; s/^/f /' <<<"$1"
 }
 
 link_cache() {
@@ -176,7 +185,7 @@ link_cache() {
 }
 
 install() {
-    local tar files old old_directories file directory
+    local tar files old file
     tar=$(dirname -- "${BASH_SOURCE[0]}")/slabgc.tar
     [ -f "$tar" ] || tar=$(dirname -- "$(realpath -- "${BASH_SOURCE[0]}")")/slabgc.tar
     [ -f "$tar" ] || die "slabgc.tar is not beside this script: start it by bazel run //bazel:install"
@@ -186,36 +195,33 @@ install() {
     tar -xf "$tar" -C "$tree"
     files=$(cd "$tree" && find . ! -type d | sed 's|^\./||' | sort)
     old=$(listed f)
-    old_directories=$(listed d)
     check_files "$files" "$old"
     if [ -n "$dry_run" ]; then
         sed "s|^|would install $root/|" <<<"$files"
         exit 0
     fi
     while IFS= read -r file; do
-        [ -L "$tree/$file" ] || place "$tree/$file"
-    done <<<"$files"
+        place "$file"
+    done < <(grep -rlaF -- slabgc-installed-lib=/usr/lib "$tree")
     sed -i "s|@PREFIX@|$prefix|g" "$tree"/lib/pkgconfig/*.pc
 
     mkdir -p -- "$root/lib/slabgc"
     while IFS= read -r file; do
-        mkdir -p -- "$(dirname -- "$root/$file")"
+        [ -d "$root/${file%/*}" ] || mkdir -p -- "$root/${file%/*}"
         staged+=("$root/$file.slabgc-new")
-        cp -P --preserve=mode -- "$tree/$file" "$root/$file.slabgc-new"
+        cp -PT --preserve=mode -- "$tree/$file" "$root/$file.slabgc-new"
     done <<<"$files"
-    # From here on only renames.
-    {
-        printf 'slabgc %s\n' "$(cat "$tree/share/slabgc/version")"
-        { sed 's/^/d /' <<<"$old_directories"; for directory in ${made[@]+"${made[@]}"}; do echo "d ${directory#"$destdir"}"; done; } |
-            grep -v '^d $' | sort -u || true
-        sed 's/^/f /' <<<"$files"
-    } >"$manifest.slabgc-new"
+    staged+=("$manifest.slabgc-new")
+    write_manifest "$(printf '%s\n' "$files" "$old" | sort -u)" >"$manifest.slabgc-new"
+    # From here on only renames, under a manifest that has what was there and what will be: killed now, this runs again, or uninstalls.
+    staged=()
+    mv -fT -- "$manifest.slabgc-new" "$manifest"
     while IFS= read -r file; do
         mv -fT -- "$root/$file.slabgc-new" "$root/$file"
     done <<<"$files"
-    mv -fT -- "$manifest.slabgc-new" "$manifest"
-    staged=()
     remove_files "" "$(comm -13 <(printf '%s\n' "$files") <(sort <<<"$old"))"
+    write_manifest "$files" >"$manifest.slabgc-new"
+    mv -fT -- "$manifest.slabgc-new" "$manifest"
     say "installed $(wc -l <<<"$files") files below $root"
     say "remove them by: bazel run //bazel:install -- --prefix=${prefix:-/} --uninstall"
 }
