@@ -44,6 +44,8 @@ static void setup(void)
 }
 static void teardown(void)
 {
+    if (call.values)
+        gcctl_arguments_fini(&call);
 }
 
 /* Parses words behind a command's name; returns GCCTL_GO_ON or the status. */
@@ -53,6 +55,7 @@ static int parse(const struct gcctl_command *of, const char *line)
     static char *words[64];
     int n = 0;
     snprintf(text, sizeof(text), "%s", line);
+    teardown();
     words[n++] = "name";
     for (char *at = NULL, *word = strtok_r(text, " ", &at); word; word = strtok_r(NULL, " ", &at))
         words[n++] = word;

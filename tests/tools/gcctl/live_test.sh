@@ -108,7 +108,7 @@ run stat --pid=nobody
 says "a program's name that is not there is status 69" 69 err "no process"
 
 # ---- what is read
-start "strategy=generational,strategy.generational.young_size=256KiB"
+start "strategy=generational,strategy.generational.young_size=256KiB,strategy.generational.full_min=4GiB" # no full collection but those asked for
 run ps
 says "ps shows pid, program, heap, strategy and socket" 0 out "$pid wordgraph .* wordgraph generational .*$dir/slabgc/$pid-[0-9]+\.sock"
 run ps --json
