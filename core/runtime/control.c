@@ -193,7 +193,9 @@ static const struct sgc_config_entry *control_entry(const struct sgc_config *con
 
 static int control_start_report(const struct sgc_config_entry *entry, struct sgc_error *error)
 {
-    if (strcmp(entry->value, "off") == 0 || sgc_control_report_path)
+    free(sgc_control_report_path); /* of an attempt that failed, or the parent's */
+    sgc_control_report_path = NULL;
+    if (strcmp(entry->value, "off") == 0)
         return 0;
     const int code = sgc_os_append(entry->value, "", 0);
     if (code)

@@ -67,8 +67,8 @@ static int open_prepare(const struct sgc_heap_options *options, struct sgc_error
     const struct sgc_config *config;
     sgc_runtime_begin("sgc_heap_open");
     int code = sgc_runtime_config(options->strategy, &config, error);
-    if (code == 0)
-        code = sgc_control_start(config, error);
+    if (code == 0 && (code = sgc_control_start(config, error)) && sgc_list_empty(sgc_runtime_heaps()))
+        sgc_runtime_replace_config(NULL); /* as a first read that failed, it is not remembered */
     sgc_runtime_end();
     if (code == 0)
         sgc_control_wait();
