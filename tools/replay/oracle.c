@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SETTLE_FIELDS (UINT64_C(32) << 20) /* fields made before deaths are settled and fields of the dead forgotten   \
-                                            */
+#define SETTLE_FIELDS                                                                                                  \
+    (UINT64_C(32) << 20) /* fields made before deaths are settled and fields of the dead forgotten                     \
+                          */
 
 struct stack {
     uint32_t *entries;
@@ -28,6 +29,8 @@ struct oracle {
     uint32_t *ephemeron_of;                  /* by object, 1 + the first one of this key; NULL: there are none */
     uint32_t *ephemeron_next, *ephemeron_at; /* by ephemeron; by object: 1 + its ephemeron */
     uint64_t n_fields, n_settled_fields;
+    uint32_t *claims; /* first walk: holds and fields of objects that have claims themselves */
+    uint8_t *keep;    /* first walk: PLAN_KEPT of each object */
     bool no_memory;
 };
 
@@ -82,6 +85,50 @@ static void oracle_drain(struct oracle *oracle, uint32_t level, bool dying)
             if (plan->objects[plan->ephemerons[i - 1].object].flags & PLAN_MARK)
                 oracle_reach(oracle, plan->ephemerons[i - 1].value, level, dying);
     }
+}
+
+/* ---- claims, as the most prompt strategy counts them; the stack has what gained its first or lost its last */
+
+static void oracle_count(struct oracle *oracle, uint32_t value, bool gain)
+{
+    if (!plan_is_object(value) || value - TRACE_OBJECT >= oracle->n_made)
+        return;
+    const uint32_t number = value - (uint32_t)TRACE_OBJECT;
+    uint32_t *claims = &oracle->claims[number];
+    if (gain ? (*claims)++ == 0 : *claims && --*claims == 0)
+        oracle_push(oracle, number);
+}
+
+static void oracle_count_fields(struct oracle *oracle, uint32_t number, bool gain)
+{
+    struct plan_object *object = &oracle->plan->objects[number];
+    if (!(object->flags & PLAN_UNCLAIMED) == gain)
+        return;
+    object->flags ^= PLAN_UNCLAIMED;
+    const uint32_t n = object->fields ? plan_fields(oracle->plan, object) : 0;
+    for (uint32_t i = 0; i < n; i++)
+        oracle_count(oracle, object->fields[i], gain);
+    if (object->cache == PLAN_EPHEMERON)
+        oracle_count(oracle, oracle->plan->ephemerons[oracle->ephemeron_at[number] - 1].value, gain);
+}
+
+static void oracle_claim(struct oracle *oracle, uint32_t value, bool gain)
+{
+    if (!oracle->claims)
+        return;
+    oracle_count(oracle, value, gain);
+    while (oracle->stack.n)
+        oracle_count_fields(oracle, oracle->stack.entries[--oracle->stack.n], gain);
+}
+
+/* The event names it; without a claim, the replayer keeps it. */
+static void oracle_name(struct oracle *oracle, uint32_t value)
+{
+    if (!oracle->claims || !plan_is_object(value) ||
+        !(oracle->plan->objects[value - TRACE_OBJECT].flags & PLAN_UNCLAIMED))
+        return;
+    oracle->keep[value - TRACE_OBJECT] |= PLAN_KEPT;
+    oracle_claim(oracle, value, true);
 }
 
 static bool oracle_is_manual(const struct oracle *oracle, const struct plan_object *object)
@@ -142,6 +189,10 @@ static void oracle_settle(struct oracle *oracle, bool final)
     for (uint64_t i = 0; i < n; i++) {
         struct plan_object *object = &plan->objects[(uint32_t)dying[i]];
         object->flags |= PLAN_SETTLED;
+        if (oracle->claims)
+            oracle_count_fields(oracle, (uint32_t)dying[i], false);
+        while (oracle->stack.n)
+            oracle_count_fields(oracle, oracle->stack.entries[--oracle->stack.n], false);
         free(object->fields);
         object->fields = NULL;
     }
@@ -185,6 +236,8 @@ static void oracle_make(struct oracle *oracle, uint32_t number, uint32_t at)
     object->holds = 1 + oracle_foreign_holds(oracle, object);
     object->death = oracle->deaths ? at : object->death;
     oracle->n_made = number + 1;
+    if (oracle->claims)
+        oracle->claims[number] = object->holds;
 }
 
 static void oracle_end(struct oracle *oracle, struct plan_object *object, uint32_t at)
@@ -210,6 +263,7 @@ static void oracle_unkeep(struct oracle *oracle, struct plan_object *object, uin
     object->flags &= (uint8_t)~flag;
     if (object->flags & PLAN_ENDED || object - oracle->plan->objects >= oracle->n_made)
         return;
+    oracle_claim(oracle, (uint32_t)(object - oracle->plan->objects + TRACE_OBJECT), false);
     object->holds--;
     object->death = oracle->deaths ? at : object->death;
 }
@@ -277,10 +331,14 @@ static void oracle_store(struct oracle *oracle, const struct plan_event *event, 
 {
     uint32_t *field = oracle_field(oracle, &oracle->plan->objects[event->a], plan_argument(event));
     const uint32_t old = field ? *field : 0;
-    if (field)
+    if (field) {
+        oracle_claim(oracle, event->b, true);
         *field = event->b;
+    }
     if (plan_op(event) == SGC_RECORD_EXCHANGE && plan_is_object(old))
         oracle->plan->objects[old - TRACE_OBJECT].holds++;
+    else
+        oracle_claim(oracle, old, false);
     oracle_lose(oracle, old, at);
 }
 
@@ -288,6 +346,7 @@ static void oracle_apply(struct oracle *oracle, const struct plan_event *event, 
 {
     struct plan *plan = oracle->plan;
     struct plan_object *object = &plan->objects[event->a < plan->n_objects ? event->a : 0];
+    const uint32_t value = event->a + (uint32_t)TRACE_OBJECT;
     const uint8_t op = plan_op(event);
     switch (op) {
     case SGC_RECORD_NEW:
@@ -295,14 +354,25 @@ static void oracle_apply(struct oracle *oracle, const struct plan_event *event, 
     case SGC_RECORD_BARE_NEW:
     case SGC_RECORD_EPHEMERON:
         oracle_make(oracle, event->a, at);
+        if (op == SGC_RECORD_EPHEMERON) {
+            oracle_name(oracle, event->b);
+            oracle_name(oracle, event[1].a);
+            oracle_claim(oracle, event[1].a, true);
+        }
         break;
     case SGC_RECORD_HOLD:
+        oracle_name(oracle, value);
+        oracle_claim(oracle, value, true);
         object->holds++;
         break;
     case SGC_RECORD_HOLDS:
+        oracle_name(oracle, value);
+        for (uint32_t i = 0; i < event->b && oracle->claims; i++)
+            oracle_claim(oracle, value, true);
         object->holds += event->b;
         break;
     case SGC_RECORD_DROP:
+        oracle_claim(oracle, value, false);
         object->holds--;
         oracle_lose(oracle, event->a + TRACE_OBJECT, at);
         if (!object->holds && oracle_is_manual(oracle, object))
@@ -310,6 +380,8 @@ static void oracle_apply(struct oracle *oracle, const struct plan_event *event, 
         break;
     case SGC_RECORD_STORE:
     case SGC_RECORD_EXCHANGE:
+        oracle_name(oracle, value);
+        oracle_name(oracle, event->b);
         oracle_store(oracle, event, at);
         break;
     case SGC_RECORD_ENTER:
@@ -318,9 +390,11 @@ static void oracle_apply(struct oracle *oracle, const struct plan_event *event, 
         oracle->n_inside += op == SGC_RECORD_ENTER ? 1u : UINT32_MAX;
         break;
     case SGC_RECORD_WEAK_NEW:
+        oracle_name(oracle, event->b + (uint32_t)TRACE_OBJECT);
         oracle->handles[event->a] = event->b + 1;
         break;
     case SGC_RECORD_WEAK_GET:
+        oracle_claim(oracle, event->b, true);
         if (plan_is_object(event->b))
             plan->objects[event->b - TRACE_OBJECT].holds++;
         break;
@@ -331,6 +405,8 @@ static void oracle_apply(struct oracle *oracle, const struct plan_event *event, 
         oracle_end(oracle, object, at);
         break;
     case SGC_RECORD_DEATH:
+        if (oracle->keep && oracle->keep[event->a] & PLAN_KEPT)
+            oracle_claim(oracle, value, false);
         oracle_unkeep(oracle, object, PLAN_KEPT, at);
         oracle_unkeep(oracle, object, PLAN_WISHED, at);
         break;
@@ -408,7 +484,6 @@ static void oracle_keep(struct plan *plan)
             if (object && object->death < at && !(object->flags & PLAN_KEPT) &&
                 (object->cache == PLAN_EPHEMERON || !plan->caches[object->cache].manual)) {
                 object->flags |= PLAN_KEPT;
-                plan->n_kept++;
             }
         }
     }
@@ -418,10 +493,14 @@ int plan_check(struct plan *plan)
 {
     struct oracle oracle;
     uint8_t *wished = malloc((size_t)plan->n_objects + 1); /* flags as they were: the walk uses them up */
-    if (!wished || oracle_begin(&oracle, plan, true)) {
+    uint32_t *claims = calloc((size_t)plan->n_objects + 1, sizeof(*claims));
+    if (!wished || !claims || oracle_begin(&oracle, plan, true)) {
         free(wished);
+        free(claims);
         return -ENOMEM;
     }
+    oracle.claims = claims;
+    oracle.keep = wished;
     for (uint32_t i = 0; i < plan->n_objects; i++)
         wished[i] = plan->objects[i].flags;
     uint32_t at = 0;
@@ -450,7 +529,10 @@ int plan_check(struct plan *plan)
     for (uint32_t i = 0; i < plan->n_objects; i++)
         plan->objects[i].flags = wished[i];
     free(wished);
+    free(claims);
     oracle_keep(plan);
+    for (uint32_t i = 0; i < plan->n_objects; i++)
+        plan->n_kept += plan->objects[i].flags & PLAN_KEPT;
     return code;
 }
 

@@ -6,9 +6,10 @@
  * Which objects are alive is worked out here from the events alone, by a naive model of the contract: an object lives
  * while a hold or a path of fields leads to it. The time of each death follows by Merlin's algorithm (Hertz, Blackburn,
  * Moss, McKinley & Stefanovic 2002): an object's last loss of a claim, or the death of what referred to it last,
- * whichever is later. An event that names an object after its death is right only in a section that began before; the
- * replayer then keeps the object by a hold of its own from its making to its recorded death, so no strategy's timing
- * can make such a name a wild one. */
+ * whichever is later. Beside that, claims (holds and fields) are counted as the most prompt strategy counts them. An
+ * event that names an object after its death, or while it has no claim, is right only in a section that began before;
+ * the replayer then keeps the object by a hold of its own from its making to its recorded death, so that a strategy
+ * without concurrent readers has it still. Of objects in cycles the sections themselves take care (turn.c). */
 #ifndef SLABGC_TOOLS_REPLAY_PLAN_H
 #define SLABGC_TOOLS_REPLAY_PLAN_H
 
@@ -32,6 +33,7 @@ enum {                   /* plan.objects[].flags */
        PLAN_ENDED = 4,   /* oracle: freed, or its heap closed */
        PLAN_SETTLED = 8, /* oracle: its death is known for good */
        PLAN_MARK = 16,
+       PLAN_UNCLAIMED = 32, /* oracle: a counting strategy has reclaimed it by now */
 };
 struct plan_object {
     uint32_t cache;   /* PLAN_EPHEMERON: an ephemeron of the heap in tail */

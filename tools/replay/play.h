@@ -44,7 +44,9 @@ struct play_thread {
     bool inside;     /* in a section, as recorded */
     bool due;        /* a collection waits for the section's end */
     uint32_t asleep; /* futex; 1: waits for its turn, or to be asked out */
-    bool out;        /* inside, but out of its section since a stop is wanted */
+    bool out;        /* inside, but out of its section since a stop is wanted ... */
+    void **held;     /* ... meanwhile with a hold on each of these */
+    size_t n_held, held_capacity;
 };
 
 struct play {

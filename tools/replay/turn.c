@@ -7,11 +7,13 @@
  *   - while anybody waits inside, allocations at rest are made in a section, where they never collect; one that makes a
  * collection due runs it so. Leaving may itself run a collection that fell due for the leaving thread: it is counted as
  * out before it leaves (n_there), and as gone when it has left (n_leaving); the announcing thread goes on to a section
- * only after that. Safe since no operand depends on the section: plan.h. */
+ * only after that. What the rest of its recorded section names is held by the thread while it is out, and dropped when
+ * it is in again, where it stays valid to the section's end. */
 #include "tools/replay/play.h"
 
 #include <limits.h>
 #include <linux/futex.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -50,6 +52,8 @@ void play_quiet_begin(struct play *play)
 {
     if (!play->n_inside)
         return;
+    if (play->stale)
+        play_search(play);
     play->result->n_stepped_out += play->n_inside;
     __atomic_store_n(&play->stop_wanted, 1, __ATOMIC_SEQ_CST);
     for (uint32_t i = 0; i < play->n_threads; i++)
@@ -75,9 +79,67 @@ void play_quiet_end(struct play *play)
         play_wake(&play->threads[i]);
 }
 
-/* Out of the section while a stop is wanted. */
-static void turn_step_out(struct play *play, struct play_thread *thread)
+static void turn_hold(struct play *play, struct play_thread *thread, uint32_t value)
 {
+    const uint32_t number = value - (uint32_t)TRACE_OBJECT;
+    if (!plan_is_object(value) || number >= play->n_made || !play->addresses[number] ||
+        (play->gone && play->gone[number]))
+        return;
+    if (thread->n_held == thread->held_capacity) {
+        const size_t capacity = thread->held_capacity ? 2 * thread->held_capacity : 64;
+        void **held = realloc(thread->held, capacity * sizeof(*held));
+        if (!held) {
+            play_fail(play, 71, "no memory for holds");
+            return;
+        }
+        thread->held = held;
+        thread->held_capacity = capacity;
+    }
+    thread->held[thread->n_held++] = sgc_hold(play->addresses[number]);
+}
+
+/* Holds what the rest of the section names, as far as it is made. The thread whose turn it is waits meanwhile. */
+static void turn_hold_all(struct play *play, struct play_thread *thread, uint32_t run)
+{
+    const struct plan *plan = play->plan;
+    for (; run < plan->n_runs; run = plan->runs[run].next) {
+        const struct plan_event *event = &plan->events[play->event_of_run[run]];
+        for (const struct plan_event *end = event + plan->runs[run].n; event < end; event++) {
+            switch (plan_op(event)) {
+            case SGC_RECORD_LEAVE:
+                return;
+            case SGC_RECORD_HOLD:
+                turn_hold(play, thread, event->a + (uint32_t)TRACE_OBJECT);
+                break;
+            case SGC_RECORD_STORE:
+            case SGC_RECORD_EXCHANGE:
+                turn_hold(play, thread, event->a + (uint32_t)TRACE_OBJECT);
+                turn_hold(play, thread, event->b);
+                break;
+            case SGC_RECORD_WEAK_NEW:
+                turn_hold(play, thread, event->b + (uint32_t)TRACE_OBJECT);
+                break;
+            case SGC_RECORD_EPHEMERON:
+                turn_hold(play, thread, event->b);
+                turn_hold(play, thread, event[1].a);
+                break;
+            }
+        }
+    }
+}
+
+static void turn_enter(struct play_thread *thread)
+{
+    sgc_enter();
+    while (thread->n_held)
+        sgc_drop(thread->held[--thread->n_held]);
+    thread->out = false;
+}
+
+/* Out of the section while a stop is wanted. */
+static void turn_step_out(struct play *play, struct play_thread *thread, uint32_t run)
+{
+    turn_hold_all(play, thread, run);
     thread->out = true;
     thread->due = false;
     __atomic_fetch_add(&play->n_leaving, 1, __ATOMIC_SEQ_CST);
@@ -94,8 +156,7 @@ static void turn_step_in(struct play *play, struct play_thread *thread)
         __atomic_fetch_sub(&play->n_there, 1, __ATOMIC_SEQ_CST);
         return;
     }
-    sgc_enter();
-    thread->out = false;
+    turn_enter(thread);
 }
 
 /* Until it is the turn of this run, or the replay failed. */
@@ -105,7 +166,7 @@ static void turn_await(struct play *play, struct play_thread *thread, uint32_t r
     while (__atomic_load_n(&play->turn, __ATOMIC_ACQUIRE) != run && !__atomic_load_n(&play->failed, __ATOMIC_RELAXED)) {
         const bool wanted = __atomic_load_n(&play->stop_wanted, __ATOMIC_SEQ_CST);
         if (thread->inside && !thread->out && wanted)
-            turn_step_out(play, thread);
+            turn_step_out(play, thread, run);
         else if (thread->out && !wanted)
             turn_step_in(play, thread);
         if (spins++ < play->n_spins) {
@@ -124,8 +185,7 @@ static void turn_await(struct play *play, struct play_thread *thread, uint32_t r
         if (!thread->out)
             __atomic_fetch_sub(&play->n_there, 1, __ATOMIC_SEQ_CST);
         else
-            sgc_enter();
-        thread->out = false;
+            turn_enter(thread);
     }
 }
 
@@ -178,5 +238,6 @@ void *play_thread_main(void *arg)
         turn_wake_everybody(play);
     while (sgc_context_.depth) /* after a failure */
         sgc_leave();
+    free(thread->held);
     return NULL;
 }
