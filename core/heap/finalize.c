@@ -140,7 +140,7 @@ size_t sgc_finalizers_run(struct sgc_heap *heap, size_t max)
             sgc_panic("finalizer of cache %s returned inside a section", sgc_object_cache(object)->name);
         __atomic_fetch_add(&heap->stats.n_finalizers_run, 1, __ATOMIC_RELAXED);
         if (sgc_unlikely(recorded))
-            sgc_drop_recorded(object, recorded);
+            sgc_drop_finalized(object, recorded);
         else
             sgc_drop(object);
     }

@@ -14,25 +14,28 @@ static SGC_COLD void hold_foreign(const void *object, const char *call)
     sgc_panic("%s: foreign pointer %p: not an object of any heap", call, object);
 }
 
-/* While a recording runs, or the object is none. */
-static SGC_NOINLINE void *hold_recorded(void *object)
+/* In a section. A recording runs, or the object is none. */
+static SGC_NOINLINE void hold_record(void *object)
 {
     if (sgc_unlikely(!sgc_arena_covers(object)))
         hold_foreign(object, "sgc_hold");
-    SGC_SHORT_SECTION_BEGIN(context);
-    if (sgc_recording_all())
-        sgc_record_hold(object);
-    sgc_count_increment(&sgc_counts, object, sgc_solo);
-    SGC_SHORT_SECTION_END(context);
-    return object;
+    sgc_record_hold(object);
 }
 
-/* The fast paths below make no call, so they save no register: whatever is not plain comes here as a whole. */
+static SGC_NOINLINE void drop_record(void *object)
+{
+    if (sgc_unlikely(!sgc_arena_covers(object)))
+        hold_foreign(object, "sgc_drop");
+    sgc_record_drop(object);
+}
+
+/* The fast paths below make no call, so they save no register: whatever is not plain comes here as a whole. What is
+ * plain is asked inside the section: a recording may have begun while it waited. */
 static SGC_NOINLINE void *hold_general(void *object)
 {
-    if (sgc_unlikely(!sgc_plain_covers(object)))
-        return hold_recorded(object);
     SGC_SHORT_SECTION_BEGIN(context);
+    if (sgc_unlikely(!sgc_plain_covers(object)))
+        hold_record(object);
     sgc_count_increment(&sgc_counts, object, sgc_solo);
     SGC_SHORT_SECTION_END(context);
     return object;
@@ -48,12 +51,10 @@ static inline void drop_entered(void *object, bool outermost)
         sgc_decrement_later(object);
 }
 
-SGC_NOINLINE void sgc_drop_recorded(void *object, uint32_t finalized)
+void sgc_drop_finalized(void *object, uint32_t generation)
 {
-    if (sgc_unlikely(!sgc_arena_covers(object)))
-        hold_foreign(object, "sgc_drop");
     SGC_SHORT_SECTION_BEGIN(context);
-    if (sgc_recording_all() && !sgc_record_finalized(finalized, object))
+    if (sgc_recording_all() && !sgc_record_finalized(generation, object))
         sgc_record_drop(object);
     drop_entered(object, outermost_);
     SGC_SHORT_SECTION_END(context);
@@ -61,11 +62,9 @@ SGC_NOINLINE void sgc_drop_recorded(void *object, uint32_t finalized)
 
 static SGC_NOINLINE void drop_general(void *object)
 {
-    if (sgc_unlikely(!sgc_plain_covers(object))) {
-        sgc_drop_recorded(object, 0);
-        return;
-    }
     SGC_SHORT_SECTION_BEGIN(context);
+    if (sgc_unlikely(!sgc_plain_covers(object)))
+        drop_record(object);
     drop_entered(object, outermost_);
     SGC_SHORT_SECTION_END(context);
 }

@@ -193,11 +193,8 @@ static void paths_on(uint8_t what)
 
 static void threads_forget(void)
 {
-    SGC_LIST_FOR_EACH (link, &sgc_threads) {
-        struct sgc_thread *thread = SGC_LIST_ENTRY(link, struct sgc_thread, link);
-        thread->record = NULL;
-        thread->context->rest_pending &= (uint8_t)~SGC_REST_RECORDED;
-    }
+    SGC_LIST_FOR_EACH (link, &sgc_threads)
+        SGC_LIST_ENTRY(link, struct sgc_thread, link)->record = NULL;
     SGC_LIST_FOR_EACH_SAFE (link, &sgc_record_threads) {
         struct sgc_record_thread *stream = SGC_LIST_ENTRY(link, struct sgc_record_thread, link);
         sgc_list_remove(&stream->link);

@@ -85,8 +85,8 @@ void sgc_record_stored(struct sgc_record_store *store, void *owner, void **field
 void sgc_record_exchanged(struct sgc_record_store *store, void *owner, void **field, void *value, void *old);
 void sgc_record_store_end(struct sgc_record_store *store);
 
-/* hold.c: a drop while a recording may run; finalized: what sgc_record_finalize returned, 0 for others. */
-void sgc_drop_recorded(void *object, uint32_t finalized);
+/* hold.c: the drop after a finalizer of which sgc_record_finalize returned this. */
+void sgc_drop_finalized(void *object, uint32_t generation);
 
 /* ---- heaps, caches, threads that come and go while a recording runs */
 void sgc_record_heap_opened(struct sgc_heap *heap);  /* at the stop that lists it */

@@ -31,7 +31,8 @@ static struct {
     struct sgc_record_buffer *first, **last; /* queued */
     struct sgc_record_buffer *spare;
     uint32_t n_buffers, max_buffers, n_queued; /* n_queued: the one being sent included */
-    bool open, closing, failed, idle;          /* failed: atomic */
+    uint32_t n_waiting;               /* threads that wait for a buffer */
+    bool open, closing, failed, idle; /* failed: atomic */
     const char *why;
     uint64_t n_bytes, waited_ns;
     int fd;
@@ -52,6 +53,12 @@ static bool buffer_is_chunk(const struct sgc_record_buffer *buffer)
 bool sgc_record_queue_failed(void)
 {
     return __atomic_load_n(&queue.failed, __ATOMIC_RELAXED);
+}
+
+bool sgc_record_queue_is_full(void)
+{
+    SGC_GUARD(&sgc_record_queue_lock);
+    return queue.n_waiting > 0;
 }
 
 bool sgc_record_queue_is_open(void)
@@ -121,7 +128,9 @@ static struct sgc_record_buffer *buffer_take_locked(void)
     while (!queue.failed && !queue.spare && queue.n_buffers >= queue.max_buffers && queue.n_queued > 0) {
         if (!began_ns)
             began_ns = sgc_os_now_ns();
+        queue.n_waiting++;
         pthread_cond_wait(&queue.space, &sgc_record_queue_lock.mutex);
+        queue.n_waiting--;
     }
     if (began_ns)
         queue.waited_ns += sgc_os_now_ns() - began_ns;

@@ -21,7 +21,8 @@ struct sgc_record_buffer *sgc_record_buffer_take(void);
 void sgc_record_buffer_send(struct sgc_record_buffer *buffer);
 void sgc_record_buffer_send_locked(struct sgc_record_buffer *buffer);
 void sgc_record_message_send(enum sgc_recording_kind kind, const char *text, size_t n_bytes);
-bool sgc_record_queue_failed(void); /* any thread */
+bool sgc_record_queue_failed(void);  /* any thread */
+bool sgc_record_queue_is_full(void); /* somebody waits for a buffer */
 void sgc_record_queue_fail(const char *why);
 /* Everything queued goes out, the writer ends, the descriptor is closed. Returns NULL or why it was cut off. */
 const char *sgc_record_queue_close(struct sgc_record_totals *totals);

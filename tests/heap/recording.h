@@ -73,6 +73,14 @@ static inline struct recording *recording_begin(const struct sgc_record_options 
 
 /* ---- decoding */
 
+/* check's own assertions make a system call each: too slow for millions of events. */
+#define REQUIRE(condition)                                                                                             \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            ck_abort_msg("not so: %s", #condition);                                                                    \
+    } while (0)
+
+
 struct decoder {
     const uint8_t *at, *end;
     uint64_t place, handle;
@@ -82,7 +90,7 @@ static inline uint64_t decode_number(struct decoder *decoder)
 {
     uint64_t number = 0;
     for (unsigned shift = 0;; shift += 7) {
-        ck_assert(decoder->at < decoder->end && shift < 64);
+        REQUIRE(decoder->at < decoder->end && shift < 64);
         const uint8_t byte = *decoder->at++;
         number |= (uint64_t)(byte & 0x7f) << shift;
         if (!(byte & 0x80))
@@ -203,13 +211,13 @@ static inline uint64_t decode_chunk(struct recording *recording, const struct sg
         decode_event(&decoder, &event);
         event.time_ns = time_ns;
         if (ticket < recording->n_events) {
-            ck_assert_msg(recording->events[ticket].op == 0, "ticket %llu twice", (unsigned long long)ticket);
+            REQUIRE(recording->events[ticket].op == 0);
             recording->events[ticket] = event;
         }
         ticket++;
         n++;
     }
-    ck_assert_uint_eq(n, chunk->n_events);
+    REQUIRE(n == chunk->n_events);
     return ticket;
 }
 
@@ -222,17 +230,17 @@ static inline size_t decode_pass(struct recording *recording)
         uint8_t copy[SGC_RECORDING_MESSAGE_BYTES] __attribute__((aligned(16)));
         const struct sgc_recording_message *message = (const struct sgc_recording_message *)copy;
         memcpy(copy, recording->bytes + at, sizeof(*message));
-        ck_assert(message->bytes <= recording->n_bytes - at && message->bytes <= sizeof(copy));
+        REQUIRE(message->bytes <= recording->n_bytes - at && message->bytes <= sizeof(copy));
         memcpy(copy, recording->bytes + at, message->bytes);
         at += message->bytes;
-        ck_assert_msg(!recording->ended, "a message behind the end");
+        REQUIRE(!recording->ended);
         if (message->kind == SGC_RECORDING_CHUNK) {
             n = decode_chunk(recording, (const struct sgc_recording_chunk *)copy);
             n_events = n > n_events ? n : n_events;
             recording->n_chunks++;
             continue;
         }
-        ck_assert(message->kind >= SGC_RECORDING_BEGIN && message->kind <= SGC_RECORDING_END);
+        REQUIRE(message->kind >= SGC_RECORDING_BEGIN && message->kind <= SGC_RECORDING_END);
         char *text = recording->text[message->kind];
         const size_t used = strlen(text), length = message->bytes - sizeof(*message);
         if (used + length + 2 < sizeof(recording->text[0])) {
@@ -255,7 +263,7 @@ static inline void recording_decode(struct recording *recording)
     recording->events = calloc(n + 1, sizeof(*recording->events));
     decode_pass(recording);
     for (size_t i = 0; i < n; i++)
-        ck_assert_msg(recording->events[i].op != 0, "ticket %zu of %zu is missing", i, n);
+        REQUIRE(recording->events[i].op != 0);
 }
 
 static inline struct sgc_record_totals recording_end(struct recording *recording)
