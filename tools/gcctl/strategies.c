@@ -1,6 +1,7 @@
 /* strategies.c - see strategies.h. Locks: none. */
 #include "tools/gcctl/strategies.h"
 
+#include "tools/gcctl/layout.h"
 #include "tools/gcctl/print.h"
 
 #include <slabgc/config.h>
@@ -89,6 +90,7 @@ int gcctl_strategies_load(struct gcctl_strategies *out, const char *list)
     static struct load load;
     struct sgc_error error;
     load = (struct load){.list = list};
+    gcctl_layout_plugins(); /* also for the programs that will run */
     if (sgc_plugin_for_each(load_visit, &load, &error))
         return gcctl_error(EX_CONFIG, "%s", error.message);
     return gcctl_strategies_choose(&load.found, list, out);
