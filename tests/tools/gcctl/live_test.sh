@@ -80,6 +80,17 @@ start() {
     started+=("$pid")
     until_true answers "$pid" || { cat "$dir/words.out"; status=1 fail "wordgraph with $1 answers"; }
 }
+# start_idle SETTINGS: one that has read the text and waits for more: nothing happens there by itself
+start_idle() {
+    rm -f "$dir/more"
+    mkfifo "$dir/more"
+    SLABGC=control.socket=auto,$1 "$wordgraph" --max-words=400 - <"$dir/more" >"$dir/words.out" 2>&1 &
+    pid=$!
+    started+=("$pid")
+    exec 9>"$dir/more"
+    cat "$dir/words" >&9
+    until_true answers "$pid" || { cat "$dir/words.out"; status=1 fail "wordgraph with $1 answers"; }
+}
 # stop_all: kill -9
 stop_all() {
     [ ${#started[@]} -eq 0 ] || { kill -9 "${started[@]}" && wait "${started[@]}"; } 2>/dev/null
@@ -108,7 +119,7 @@ run stat --pid=nobody
 says "a program's name that is not there is status 69" 69 err "no process"
 
 # ---- what is read
-start "strategy=generational,strategy.generational.young_size=256KiB,strategy.generational.full_min=4GiB" # no full collection but those asked for
+start "strategy=generational,strategy.generational.young_size=256KiB"
 run ps
 says "ps shows pid, program, heap, strategy and socket" 0 out "$pid wordgraph .* wordgraph generational .*$dir/slabgc/$pid-[0-9]+\.sock"
 run ps --json
@@ -197,18 +208,6 @@ run set strategy.generational.young_size
 says "set without a value is a usage error" 64 err "has no value"
 run set heap.wordgraph.memory_limit=1GiB --json
 json "set --json is the process's answer" "d['key'] == 'heap.wordgraph.memory_limit' and d['new'] == '1GiB' and d['applied']"
-fulls() { "$gcctl" stat --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["heaps"][0]["full"])'; }
-before=$(fulls)
-run collect --dry-run
-says "collect --dry-run says what it would do" 0 out "heap wordgraph would be collected"
-if [ "$(fulls)" = "$before" ]; then ok "... and does not do it"; else fail "... and does not do it"; fi
-run collect wordgraph
-says "collect says what was left" 0 out "^wordgraph +[0-9.]+k? +[0-9]"
-if [ "$(fulls)" -gt "$before" ]; then ok "... after a full collection"; else fail "... after a full collection"; fi
-run collect --kind=minor --json
-json "collect --json is the process's answer" "d['heaps'][0]['heap'] == 'wordgraph' and d['heaps'][0]['stop_ns'] >= 0"
-run collect --kind=mnior
-says "collect suggests a kind" 64 err 'did you mean "minor"'
 run reap
 says "reap says what is held" 0 out "^memory held: [0-9.]+[KMG]?i?B -> [0-9.]+[KMG]?i?B$"
 run reap --dry-run --json
@@ -265,7 +264,43 @@ says "... the old value stays" 0 out "= 2MiB"
 run config diff "$first" "$pid"
 says "config diff compares processes" 1 out "strategy.generational.young_size|heap.wordgraph.strategy"
 
+# ---- collections that are asked for, where nothing happens by itself
+stop_all
+start_idle strategy=generational,strategy.generational.young_size=1GiB
+# Waits until the program has read all that it was given.
+settled() {
+    local before=$allocated
+    allocated=$("$gcctl" stat --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["heaps"][0]["allocated"])')
+    [ "$allocated" -gt 1000 ] && [ "$allocated" = "$before" ]
+}
+allocated=0
+until_true settled
+fulls() { "$gcctl" stat --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["heaps"][0]["full"])'; }
+run leaks
+says "leaks finds what waits for a collection" 1 out "^wordgraph +word +[0-9.]+k? "
+run leaks --json
+dead=$(python3 -c 'import json; print(sum(t["unreachable"] for t in json.load(open("out"))["types"]))')
+run collect --dry-run
+says "collect --dry-run says what it would do" 0 out "heap wordgraph would be collected"
+if [ "$(fulls)" -eq 0 ]; then ok "... and does not do it"; else fail "... and does not do it"; fi
+run collect wordgraph --json
+json "a full collection reclaims what leaks found, in one stop" "d['heaps'][0]['before_objects'] - d['heaps'][0]['after_objects'] == $dead and d['heaps'][0]['stop_ns'] > 0"
+if [ "$(fulls)" -eq 1 ]; then ok "... once"; else fail "... once"; fi
+run leaks
+says "... and nothing is unreachable then" 0 out "^wordgraph +word +0 "
+run collect
+says "collect says what was left" 0 out "^wordgraph +[0-9.]+k? +[0-9]"
+run collect --kind=minor --json
+json "collect --json is the process's answer" "d['heaps'][0]['heap'] == 'wordgraph' and d['heaps'][0]['stop_ns'] >= 0"
+run collect --kind=mnior
+says "collect suggests a kind" 64 err 'did you mean "minor"'
+exec 9>&-
+stop_all
+
 # ---- death
+start strategy=generational
+first=$pid
+start strategy=generational
 "$gcctl" log --follow --pid="$pid" >follow.out 2>follow.err &
 follower=$!
 until_true test -s follow.out
