@@ -87,6 +87,10 @@ START_TEST(equal_outputs_have_equal_digests_and_others_do_not)
     ck_assert_mem_eq(a.output_digest, b.output_digest, sizeof(a.output_digest));
     ck_assert_mem_ne(a.output_digest, c.output_digest, sizeof(a.output_digest));
     ck_assert_mem_ne(a.output_digest, none.output_digest, sizeof(a.output_digest));
+    gcctl_run_fini(&a);
+    gcctl_run_fini(&b);
+    gcctl_run_fini(&c);
+    gcctl_run_fini(&none);
 }
 END_TEST
 
