@@ -11,6 +11,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* ThreadSanitizer would wait a second at the end of each process that has threads, and each test is a process. */
+const char *__tsan_default_options(void) __attribute__((visibility("default")));
+const char *__tsan_default_options(void)
+{
+    return "atexit_sleep_ms=0";
+}
+
 #define LINE_BYTES (128 << 10) /* more than the protocol allows */
 
 void control_config(const char *more)
@@ -39,7 +46,7 @@ int control_try_connect(const char *name)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const struct timeval patience = {20, 0};
     char directory[4096];
-    snprintf(directory, sizeof(directory), "%s", kit_path(name));
+    snprintf(directory, sizeof(directory), "%s/%s", kit_directory(), name); /* any thread, once there is a directory */
     char *slash = strrchr(directory, '/');
     *slash = '\0';
     const int at = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
