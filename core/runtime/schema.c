@@ -173,8 +173,8 @@ static int value_place(const char *text, const char *word, struct sgc_value_faul
     const char *nearest = sgc_suggest(text, words, word ? 2 : 1);
     if (nearest)
         return sgc_value_fault(fault, 0, "\"%s\" is no absolute path; did you mean \"%s\"?", text, nearest);
-    return sgc_value_fault(fault, 0, "\"%s\" is none of off, %s%san absolute path", text, word ? word : "",
-                           word ? ", " : "");
+    return sgc_value_fault(fault, 0, "\"%s\" is neither off%s%s nor an absolute path", text, word ? " nor " : "",
+                           word ? word : "");
 }
 
 static int value_socket(const char *text, struct sgc_value_fault *fault)

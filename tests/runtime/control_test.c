@@ -205,7 +205,7 @@ START_TEST(wait_without_a_socket_is_refused)
     ck_assert_ptr_null(open_with("control.socket=outo", &error));
     ck_assert_msg(strstr(error.message, "did you mean \"auto\"?"), "%s", error.message);
     ck_assert_ptr_null(open_with("control.report=relative", &error));
-    ck_assert_msg(strstr(error.message, "\"relative\" is none of off, an absolute path"), "%s", error.message);
+    ck_assert_msg(strstr(error.message, "\"relative\" is neither off nor an absolute path"), "%s", error.message);
 }
 END_TEST
 
