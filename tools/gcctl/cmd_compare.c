@@ -304,6 +304,7 @@ static int compare_command(struct gcctl_call *call)
         .call = call, .repeat = (size_t)gcctl_number(call, "repeat", 5), .limit_ns = gcctl_number(call, "limit", 0)};
     if (!call->program || !call->program[0])
         return gcctl_error(EX_USAGE, "compare: a program is wanted: gcctl compare -- PROGRAM [ARGUMENT]...");
+    gcctl_run_catch(true);
     int status = gcctl_strategies_load(&compare.strategies, gcctl_text(call, "strategies"));
     if (!status)
         status = compare_probe(&compare);

@@ -226,6 +226,7 @@ static int tune_command(struct gcctl_call *call)
         status = gcctl_strategies_load(&tune.strategies, NULL);
     if (status)
         return status;
+    gcctl_run_catch(false);
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, &before);
     gcctl_note("seed %" PRIu64, tune.search.seed);

@@ -62,6 +62,22 @@ void gcctl_run_abandon(void)
         rmdir(current_directory);
 }
 
+static void run_on_signal(int signal_number)
+{
+    gcctl_run_abandon();
+    _exit(128 + signal_number);
+}
+
+void gcctl_run_catch(bool sigint)
+{
+    struct sigaction action = {.sa_handler = run_on_signal};
+    sigfillset(&action.sa_mask);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    if (sigint)
+        sigaction(SIGINT, &action, NULL);
+}
+
 /* ---- before */
 
 /* A directory of our own for the report. Its path stands in $SLABGC, where a comma parts values. */

@@ -111,8 +111,7 @@ static uint32_t needs_of(const json_t *names)
     uint32_t needs = 0;
     size_t i;
     const json_t *name;
-    json_array_foreach(names, i, name)
-    {
+    json_array_foreach (names, i, name) {
         for (size_t b = 0; b < N_BITS; b++)
             if (json_is_string(name) && !strcmp(json_string_value(name), bits[b].name))
                 needs |= bits[b].bit;
@@ -124,8 +123,7 @@ size_t gcctl_heaps_found(const json_t *heaps, struct gcctl_heap_found out[GCCTL_
 {
     size_t n = 0, i;
     const json_t *heap;
-    json_array_foreach(heaps, i, heap)
-    {
+    json_array_foreach (heaps, i, heap) {
         const char *name = json_string_value(json_object_get(heap, "name")),
                    *strategy = json_string_value(json_object_get(heap, "strategy"));
         size_t at = 0;
@@ -153,6 +151,14 @@ uint32_t gcctl_needs_of(const struct gcctl_heap_found *heaps, size_t n)
     for (size_t i = 0; i < n; i++)
         needs |= heaps[i].needs;
     return needs;
+}
+
+uint32_t gcctl_needs_unmet(const struct gcctl_heap_found *heaps, size_t n, const struct gcctl_strategy *strategy)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!(heaps[i].needs & ~strategy->capabilities))
+            return 0;
+    return gcctl_needs_of(heaps, n);
 }
 
 char *gcctl_missing(char *out, size_t out_bytes, uint32_t needs, uint32_t has)

@@ -43,6 +43,8 @@ size_t gcctl_heaps_found(const json_t *heaps, struct gcctl_heap_found out[GCCTL_
 char *gcctl_missing(char *out, size_t out_bytes, uint32_t needs, uint32_t has);
 /* The same as a JSON array. */
 json_t *gcctl_missing_json(uint32_t needs, uint32_t has);
+/* Needs of the heaps that all lack something on this strategy; 0: one of them could have it. */
+uint32_t gcctl_needs_unmet(const struct gcctl_heap_found *heaps, size_t n, const struct gcctl_strategy *strategy);
 /* All needs of these heaps together. */
 uint32_t gcctl_needs_of(const struct gcctl_heap_found *heaps, size_t n);
 

@@ -82,10 +82,10 @@ static json_t *heaps_json(const struct tune_context *tune)
 static json_t *left_out_json(const struct tune_context *tune)
 {
     json_t *array = json_array();
-    const uint32_t needs = gcctl_needs_of(tune->heaps, tune->n_heaps);
     for (size_t i = 0; i < tune->strategies.n; i++) {
         const struct gcctl_strategy *strategy = &tune->strategies.all[i];
-        if (needs & ~strategy->capabilities)
+        const uint32_t needs = gcctl_needs_unmet(tune->heaps, tune->n_heaps, strategy);
+        if (needs)
             json_array_append_new(array, json_pack("{s:s, s:o}", "strategy", strategy->name, "missing",
                                                    gcctl_missing_json(needs, strategy->capabilities)));
     }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define PROGRESS_NS INT64_C(10000000000)
@@ -32,20 +33,30 @@ static void best_text(const struct tune_search *search, char *out, size_t out_by
     }
 }
 
+/* Columns that a line of the terminal has. */
+static int columns(void)
+{
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1 : 79;
+}
+
 void tune_show_progress(const struct tune_context *tune)
 {
     static int64_t shown_ns = -PROGRESS_NS;
     const struct tune_search *search = &tune->search;
+    char best[200], line[300];
+    const int64_t left_ns = search->budget_ns - search->spent_ns, left_s = left_ns > 0 ? left_ns / 1000000000 : 0;
     const bool terminal = isatty(STDERR_FILENO);
-    char left[GCCTL_UNIT_BYTES], best[200];
-    const int64_t left_s = (search->budget_ns - search->spent_ns) / 1000000000;
     if (!terminal && search->spent_ns - shown_ns < PROGRESS_NS)
         return;
     shown_ns = search->spent_ns;
     best_text(search, best, sizeof(best));
-    fprintf(stderr, "%s%s: run %zu, at most %s left%s%s",
-            terminal ? "\r\033[K" : "gcctl: ", tune_phase_names[search->phase], search->n_runs + 1,
-            left_s > 0 ? gcctl_duration(left, (double)left_s * 1e9) : "0s", best, terminal ? "" : "\n");
+    snprintf(line, sizeof(line), "%s: run %zu, at most %" PRId64 ":%02" PRId64 " min left%s",
+             tune_phase_names[search->phase], search->n_runs + 1, left_s / 60, left_s % 60, best);
+    if (terminal)
+        fprintf(stderr, "\r\033[K%.*s", columns(), line);
+    else
+        gcctl_note("%s", line);
 }
 
 void tune_show_progress_end(void)
@@ -232,12 +243,14 @@ static void show_answer(const struct tune_context *tune)
 void tune_show_result(const struct tune_context *tune)
 {
     const struct tune_search *search = &tune->search;
-    const uint32_t needs = gcctl_needs_of(tune->heaps, tune->n_heaps);
     char missing[200];
-    for (size_t i = 0; i < tune->strategies.n; i++)
-        if (needs & ~tune->strategies.all[i].capabilities)
-            printf("%s is left out: it lacks %s.\n", tune->strategies.all[i].name,
-                   gcctl_missing(missing, sizeof(missing), needs, tune->strategies.all[i].capabilities));
+    for (size_t i = 0; i < tune->strategies.n; i++) {
+        const struct gcctl_strategy *strategy = &tune->strategies.all[i];
+        const uint32_t needs = gcctl_needs_unmet(tune->heaps, tune->n_heaps, strategy);
+        if (needs)
+            printf("%s is left out: it lacks %s.\n", strategy->name,
+                   gcctl_missing(missing, sizeof(missing), needs, strategy->capabilities));
+    }
     show_defaults(tune);
     if (search->n_evals > 1) {
         show_pareto(tune);
