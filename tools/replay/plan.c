@@ -215,11 +215,20 @@ static bool plan_names_object(uint8_t op)
            op == SGC_RECORD_FINALIZED || op == SGC_RECORD_DEATH;
 }
 
+/* Sections of core's grace-period thread are the recorded strategy's affair. */
+static bool plan_is_cores(const struct plan *plan, const struct trace_event *event)
+{
+    return (event->op == SGC_RECORD_ENTER || event->op == SGC_RECORD_LEAVE) &&
+           !strcmp(plan->info->threads[event->thread].name, "slabgc-grace");
+}
+
 static int plan_event_add(struct plan *plan, struct handles *handles, const struct trace_event *event)
 {
     const uint32_t before = plan->n_events;
     int64_t handle = 0;
     int code = 0;
+    if (plan_is_cores(plan, event))
+        return 0;
     if ((plan_names_object(event->op) && event->object == TRACE_UNKNOWN) || event->value == TRACE_UNKNOWN ||
         event->other == TRACE_UNKNOWN) {
         plan->n_unknown++;
@@ -311,10 +320,39 @@ static int plan_read(struct plan *plan, struct trace_cursor *cursor, struct sgc_
     return more;
 }
 
+/* Takes out what does nothing in a replay: events that were refused, deaths of objects that the replayer does not hold.
+ * Runs of a thread that nothing stands between any more become one. */
+static void plan_compact(struct plan *plan)
+{
+    uint32_t from = 0, n_events = 0, n_runs = 0, n_found = 0;
+    for (uint32_t run = 0; run < plan->n_runs; run++) {
+        const struct plan_run whole = plan->runs[run];
+        const uint32_t begin = n_events;
+        for (const uint32_t end = from + whole.n; from < end; from++) {
+            const struct plan_event *event = &plan->events[from];
+            const uint8_t op = plan_op(event);
+            if (op == PLAN_NOTHING || op == SGC_RECORD_FINALIZE ||
+                ((op == SGC_RECORD_DEATH || op == SGC_RECORD_FINALIZED) && !plan->objects[event->a].flags))
+                continue;
+            plan->events[n_events++] = *event;
+        }
+        if (n_events == begin)
+            continue;
+        if (n_runs && plan->runs[n_runs - 1].thread == whole.thread)
+            plan->runs[n_runs - 1].n += n_events - begin;
+        else
+            plan->runs[n_runs++] = (struct plan_run){whole.thread, n_events - begin, UINT32_MAX};
+        if (whole.thread == 0 && n_runs == 1)
+            n_found = n_events;
+    }
+    plan->n_events = n_events;
+    plan->n_runs = n_runs;
+    plan->n_found = n_found;
+}
+
 /* Chains each thread's runs, and spreads the points. */
 static int plan_chain(struct plan *plan)
 {
-    plan->n_threads = plan->info->n_threads;
     plan->first_run = malloc((plan->n_threads + 1) * sizeof(*plan->first_run));
     if (!plan->first_run)
         return -ENOMEM;
@@ -365,7 +403,11 @@ int plan_make(struct plan *plan, struct trace *trace, uint32_t n_points, struct 
     code = plan_read(plan, cursor, error);
     if (code)
         goto out;
-    if (!plan_chain(plan) && !plan_check(plan) && !plan_spread(plan, n_points))
+    plan->n_threads = plan->info->n_threads;
+    if (plan_check(plan))
+        goto memory;
+    plan_compact(plan);
+    if (!plan_chain(plan) && !plan_spread(plan, n_points))
         goto out;
 memory:
     code = plan_fail(error, -ENOMEM, "no memory for the plan");
