@@ -83,9 +83,6 @@ struct sgc_open_heap;
  * name. */
 int sgc_control_heap(struct sgc_control_request *request, struct sgc_open_heap **out);
 
-/* ---- recording: hello says whether one runs. Atomic; set by the commands record and record_stop. */
-extern bool sgc_control_recording;
-
 /* ---- arrays of commands */
 extern const struct sgc_control_command sgc_control_basic_commands[];  /* control_commands.c: hello, schema, go */
 extern const struct sgc_control_command sgc_control_stat_commands[];   /* control_stat.c: stat, caches */

@@ -4,6 +4,7 @@
 #include "core/runtime/control_server.h"
 
 #include "core/base/check.h"
+#include "core/heap/record.h"
 #include "core/heap/section.h"
 #include "core/os/process.h"
 #include "core/runtime/runtime.h"
@@ -23,9 +24,8 @@ static const struct sgc_control_command *const groups[] = {
     sgc_control_act_commands,
     sgc_control_inspect_commands,
     sgc_control_plugin_commands,
+    sgc_control_record_commands,
 };
-
-bool sgc_control_recording;
 
 const struct sgc_control_command *sgc_control_command_at(size_t i)
 {
@@ -78,7 +78,7 @@ static int hello_run(struct sgc_control_request *request)
                            "slabgc", sgc_version(), "pid", (int)getpid(), "start", sgc_control_u64(began), "program",
                            sgc_control_string(program_invocation_short_name), "command_line", hello_arguments(), "uid",
                            (int)geteuid(), "uptime_ns", sgc_control_u64(sgc_os_process_age_ns(began)), "heaps",
-                           hello_heaps(), "recording", (int)__atomic_load_n(&sgc_control_recording, __ATOMIC_RELAXED),
+                           hello_heaps(), "recording", (int)sgc_record_is_running(),
                            "membarrier", (int)!fenced));
 }
 
