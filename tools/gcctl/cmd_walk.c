@@ -113,12 +113,17 @@ const struct gcctl_command gcctl_command_walk = {
 
 /* ---- why */
 
-static void why_print(json_t *path)
+#define WHY_STEPS_BEFORE_GAP 128 /* CONTROL.md: of a long path, as many from each end */
+
+static void why_print(json_t *result)
 {
-    json_t *step;
+    json_t *step, *path = json_object_get(result, "path");
+    const double omitted = gcctl_figure(result, "omitted");
     size_t i;
     json_array_foreach (path, i, step) {
         char bytes[GCCTL_UNIT_BYTES];
+        if (omitted > 0 && i == WHY_STEPS_BEFORE_GAP)
+            printf("%*s... %.0f more objects ...\n", (int)i * 2, "", omitted);
         const double holds = gcctl_figure(step, "holds");
         printf("%*s%s%s  %s, %s", (int)i * 2, "", i ? "-> " : "", gcctl_figure_text(step, "id"),
                gcctl_figure_text(step, "cache"), gcctl_bytes(bytes, gcctl_figure(step, "bytes")));
@@ -140,7 +145,7 @@ static int why_run(struct gcctl_call *call)
     if (call->json)
         status = gcctl_print_json(json_incref(result));
     else if (found)
-        why_print(json_object_get(result, "path"));
+        why_print(result);
     else
         gcctl_note("nothing that is held leads to %s: it is dead, and waits to be reclaimed",
                    gcctl_text(call, "object"));
@@ -208,10 +213,21 @@ static void leaks_table(const struct gcctl_call *call, json_t *types)
     gcctl_table_column(table, "CACHE", 0);
     for (i = 0; i < sizeof(right) / sizeof(right[0]); i++)
         gcctl_table_column(table, right[i], GCCTL_RIGHT);
-    gcctl_table_column(table, "OLDEST", 0);
+    gcctl_table_column(table, "ONE OF THEM", 0);
     json_array_foreach (types, i, type)
         leaks_row(table, type);
     gcctl_table_print(table);
+}
+
+/* Of caches with debug=track: where their held objects were made. */
+static void leaks_sites(json_t *types)
+{
+    json_t *type, *site;
+    size_t i, n;
+    json_array_foreach (types, i, type)
+        json_array_foreach (json_object_get(type, "sites"), n, site)
+            printf("%s: %.0f held, made at %s\n", gcctl_figure_text(type, "cache"), gcctl_figure(site, "held"),
+                   gcctl_figure_text(site, "site"));
 }
 
 static int leaks_run(struct gcctl_call *call)
@@ -238,8 +254,10 @@ static int leaks_run(struct gcctl_call *call)
         unreachable += gcctl_figure(type, "unreachable");
     if (call->json)
         status = gcctl_print_json(json_incref(result));
-    else
+    else {
         leaks_table(call, types);
+        leaks_sites(types);
+    }
     json_decref(result);
     return status ? status : unreachable > 0;
 }
@@ -259,15 +277,15 @@ const struct gcctl_command gcctl_command_leaks = {
     .name = "leaks",
     .group = "See",
     .summary = "Count, by type, objects that are unreachable or held",
-    .description = "Prints a line for each type: objects that no hold and no path of references reaches, and their "
-                   "bytes; objects that are held "
-                   "from outside the heap, and their bytes; and one of the oldest held objects, for gcctl why. Holds "
-                   "that are never dropped show as a count "
-                   "of held objects that grows from one call to the next.\n\n"
-                   "Unreachable objects are leaks under strategy none. Under a collecting strategy they wait for a "
-                   "collection, a few at any time: --collect does a "
-                   "full one first, and what is unreachable then has been lost since. The exit status is 1 when there "
-                   "are unreachable objects.\n\n" SNAPSHOT,
+    .description =
+        "Prints a line for each type: objects that no hold and no path of references reaches, and their bytes; objects "
+        "that are held from outside the heap, and their bytes; and one of those, for gcctl why. Holds that are never "
+        "dropped show as a count of held objects that grows from one call to the next. Where the config has "
+        "debug=track for the cache, the places that made most of the held objects follow, a line each.\n\n"
+        "Unreachable objects wait for a collection, a few at any time: --collect does a full one first, and what is "
+        "unreachable then has died since. The objects of manual types, and all under strategy none, live until they "
+        "are freed or dropped: they count as held. The exit status is 1 when there are unreachable "
+        "objects.\n\n" SNAPSHOT,
     .examples = "gcctl leaks\ngcctl leaks wordgraph --collect\n",
     .arguments = leaks_arguments,
     .options = leaks_options,
