@@ -1,182 +1,38 @@
 /* client.c - one connection to a process: requests and answers as lines of JSON.
- * Called by commands; finding the process is processes.c's.
+ * Called by commands; finding the process is processes.c's, bytes are wire.c's.
  * Invariant: nothing that a process sends or leaves out can hang or crash gcctl: lines are bounded, waits have
  * deadlines, every member is checked before use. Locks: none, one thread. Protocol: core/runtime/CONTROL.md. */
 #include "tools/gcctl/client.h"
 
 #include "tools/gcctl/connection.h"
 #include "tools/gcctl/print.h"
+#include "tools/gcctl/wire.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sysexits.h>
 #include <time.h>
-#include <unistd.h>
 
 #define REQUEST_BYTES (64 * 1024)
-#define ANSWER_BYTES (1024 * 1024) /* the protocol's 64 KiB, and room for a later version */
 #define MS_NS INT64_C(1000000)
 
 struct gcctl_client {
-    int fd;
+    struct gcctl_wire wire;
     pid_t pid;
     char program[64];
     int64_t timeout_ns; /* for a line of an answer */
     json_int_t id;      /* of the last request */
-    char *buffer;       /* ANSWER_BYTES; at..end: received, not yet read */
-    size_t at, end;
 };
-
-int64_t gcctl_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
-/* ---- bytes */
-
-/* Waits until fd is ready. 0, -ETIMEDOUT, or another negative errno. */
-static int client_wait(int fd, short events, int64_t deadline_ns)
-{
-    for (;;) {
-        int64_t left = deadline_ns - gcctl_now_ns();
-        if (left <= 0)
-            return -ETIMEDOUT;
-        struct pollfd poll_fd = {.fd = fd, .events = events};
-        int64_t milliseconds = (left + MS_NS - 1) / MS_NS;
-        int n = poll(&poll_fd, 1, milliseconds > 1000000 ? 1000000 : (int)milliseconds);
-        if (n > 0)
-            return 0;
-        if (n < 0 && errno != EINTR)
-            return -errno;
-    }
-}
-
-/* A connected socket, or a negative errno. A full queue of connections is waited for. */
-static int client_connect(const char *path, int64_t deadline_ns)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof(address.sun_path))
-        return -ENAMETOOLONG;
-    strcpy(address.sun_path, path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    while (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
-        int code = -errno;
-        if (code == -EINTR)
-            continue;
-        if (code != -EAGAIN || gcctl_now_ns() >= deadline_ns) {
-            close(fd);
-            return code == -EAGAIN ? -ETIMEDOUT : code;
-        }
-        nanosleep(&(struct timespec){.tv_nsec = 5 * MS_NS}, NULL);
-    }
-    struct ucred peer;
-    socklen_t length = sizeof(peer);
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) ||
-        (peer.uid != geteuid() && peer.uid != 0 && geteuid() != 0)) {
-        close(fd);
-        return -EPERM;
-    }
-    return fd;
-}
-
-static ssize_t client_send_some(int fd, const char *data, size_t length, int passed)
-{
-    struct iovec part = {.iov_base = (void *)data, .iov_len = length};
-    union {
-        struct cmsghdr header;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (passed >= 0) {
-        message.msg_control = control.bytes;
-        message.msg_controllen = sizeof(control.bytes);
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(header), &passed, sizeof(int));
-    }
-    return sendmsg(fd, &message, MSG_NOSIGNAL);
-}
-
-/* Sends all; passed: a descriptor that goes with the first byte, or -1. 0 or a negative errno. */
-static int client_send(struct gcctl_client *client, const char *data, size_t length, int passed)
-{
-    const int64_t deadline_ns = gcctl_now_ns() + client->timeout_ns;
-    while (length) {
-        ssize_t n = client_send_some(client->fd, data, length, passed);
-        if (n > 0) {
-            data += n;
-            length -= (size_t)n;
-            passed = -1;
-        } else if (errno == EAGAIN) {
-            int code = client_wait(client->fd, POLLOUT, deadline_ns);
-            if (code)
-                return code;
-        } else if (errno != EINTR) {
-            return -errno;
-        }
-    }
-    return 0;
-}
-
-/* The next line without its end, valid until the next call. NULL and *code: 0 the connection ended, -EMSGSIZE,
- * -ETIMEDOUT, ... */
-static char *client_line(struct gcctl_client *client, int64_t deadline_ns, int *code)
-{
-    size_t looked = client->at;
-    for (;;) {
-        char *end = memchr(client->buffer + looked, '\n', client->end - looked);
-        if (end) {
-            char *line = client->buffer + client->at;
-            *end = '\0';
-            client->at = (size_t)(end - client->buffer) + 1;
-            return line;
-        }
-        looked = client->end;
-        if (client->end == ANSWER_BYTES && client->at) {
-            memmove(client->buffer, client->buffer + client->at, client->end - client->at);
-            client->end -= client->at;
-            looked -= client->at;
-            client->at = 0;
-        }
-        if (client->end == ANSWER_BYTES) {
-            *code = -EMSGSIZE;
-            return NULL;
-        }
-        ssize_t n = recv(client->fd, client->buffer + client->end, ANSWER_BYTES - client->end, 0);
-        if (n == 0 || (n < 0 && errno == ECONNRESET)) {
-            *code = 0;
-            return NULL;
-        }
-        if (n > 0)
-            client->end += (size_t)n;
-        else if (errno != EAGAIN && errno != EINTR)
-            *code = -errno;
-        else if (errno == EAGAIN)
-            *code = client_wait(client->fd, POLLIN, deadline_ns);
-        if (n < 0 && errno != EINTR && *code)
-            return NULL;
-    }
-}
 
 /* ---- requests */
 
 static json_t *client_receive(struct gcctl_client *client, int *code)
 {
     *code = 0;
-    char *line = client_line(client, gcctl_now_ns() + client->timeout_ns, code);
+    char *line = gcctl_wire_line(&client->wire, gcctl_now_ns() + client->timeout_ns, code);
     if (!line) {
         *code = *code ? *code : -ECONNRESET;
         return NULL;
@@ -204,7 +60,7 @@ static int client_ask(struct gcctl_client *client, const char *command, json_t *
     int code = -EMSGSIZE;
     if (length < REQUEST_BYTES) {
         text[length] = '\n'; /* in the place of the terminator */
-        code = client_send(client, text, length + 1, passed);
+        code = gcctl_wire_send(&client->wire, text, length + 1, passed, gcctl_now_ns() + client->timeout_ns);
     }
     free(text);
     return code;
@@ -363,13 +219,10 @@ int gcctl_connection_open(const char *path, int64_t timeout_ns, struct gcctl_cli
     int code = -ENOMEM;
     if (!client)
         return code;
-    client->fd = -1;
     client->timeout_ns = timeout_ns;
-    client->buffer = malloc(ANSWER_BYTES);
-    if (client->buffer) {
-        client->fd = client_connect(path, gcctl_now_ns() + timeout_ns);
-        code = client->fd < 0 ? client->fd : client_hello(client, hello);
-    }
+    code = gcctl_wire_open(&client->wire, path, gcctl_now_ns() + timeout_ns);
+    if (code == 0)
+        code = client_hello(client, hello);
     if (code) {
         gcctl_disconnect(client);
         return code;
@@ -429,9 +282,7 @@ void gcctl_disconnect(struct gcctl_client *client)
 {
     if (!client)
         return;
-    if (client->fd >= 0)
-        close(client->fd);
-    free(client->buffer);
+    gcctl_wire_close(&client->wire);
     free(client);
 }
 
@@ -442,5 +293,5 @@ pid_t gcctl_client_pid(const struct gcctl_client *client)
 
 int gcctl_client_fd(const struct gcctl_client *client)
 {
-    return client->fd;
+    return client->wire.fd;
 }

@@ -5,7 +5,10 @@ set -u
 gcctl=$(realpath "${GCCTL:-tools/gcctl/gcctl}")
 wordgraph=$(realpath "${WORDGRAPH:-tools/wordgraph/wordgraph}")
 wrong_server=$(realpath "${WRONG_SERVER:-tests/tools/gcctl/wrong_server.py}")
-dir=$(mktemp -d "${TEST_TMPDIR:-/tmp}/live.XXXXXX")
+# A path that is longer than a socket's address may be.
+top=$(mktemp -d "${TEST_TMPDIR:-/tmp}/live.XXXXXX")
+dir=$top/$(printf 'long-%.0s' 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22)
+mkdir -m 700 "$dir"
 export XDG_RUNTIME_DIR=$dir LC_ALL=C
 unset SLABGC SLABGC_CONFIG NO_COLOR
 # Runfiles are links; core checks the directories of the files themselves.
@@ -21,7 +24,7 @@ n_passed=0 n_failed=0 started=()
 finish() {
     [ ${#started[@]} -eq 0 ] || kill -9 "${started[@]}" 2>/dev/null
     wait 2>/dev/null
-    rm -rf "$dir"
+    cd / && rm -rf "$top"
     echo "$n_passed passed, $n_failed failed"
     [ "$n_failed" -eq 0 ] && [ "$n_passed" -gt 0 ]
     exit $?

@@ -77,9 +77,9 @@ def serve(kind, client):
 def main():
     directory, kind = sys.argv[1:]
     os.makedirs(f"{directory}/slabgc", mode=0o700, exist_ok=True)
-    path = f"{directory}/slabgc/{os.getpid()}-{start_time()}.sock"
+    os.chdir(f"{directory}/slabgc")  # the whole path may be longer than an address
     server = socket.socket(socket.AF_UNIX)
-    server.bind(path)
+    server.bind(f"{os.getpid()}-{start_time()}.sock")
     server.listen(8)
     print("ready", flush=True)
     while True:
