@@ -40,7 +40,8 @@ static int measure(void *arg, const struct tune_point *point, bool defaults, int
 {
     static struct tune_settings settings;
     const struct tune_context *tune = arg;
-    struct gcctl_run_config config = {.program = tune->program, .limit_ns = limit_ns};
+    struct gcctl_run_config config = {
+        .program = tune->program, .limit_ns = limit_ns, .json_output = tune->recording != NULL};
     struct timespec began, ended;
     struct gcctl_run run;
     if (!defaults) {
@@ -59,6 +60,9 @@ static int measure(void *arg, const struct tune_point *point, bool defaults, int
     out->failed = run.failed || (!run.timed_out && json_array_size(run.heaps) == 0);
     const int cancelled = run.cancelled;
     tune_metrics_of(&run, out->values);
+    const json_t *elapsed = json_object_get(run.output, "elapsed_ns"); /* of a replay: without reading the recording */
+    if (json_is_integer(elapsed))
+        out->values[TUNE_TIME] = (double)json_integer_value(elapsed);
     if (out->failed && !cancelled && defaults) {
         tune_show_progress_end();
         gcctl_run_unusable(&run, "a run with the program's own config");
@@ -110,7 +114,7 @@ static int make_space(struct tune_context *tune)
 /* ---- what is asked for */
 
 /* A recording is run by slabgc-replay; else the program is. argv: room for it. */
-static int take_program(struct tune_context *tune, const char *replay_argv[3])
+static int take_program(struct tune_context *tune, const char *replay_argv[4])
 {
     static char replay[PATH_MAX];
     const char *file = gcctl_text(tune->call, "file");
@@ -126,8 +130,9 @@ static int take_program(struct tune_context *tune, const char *replay_argv[3])
     if (!gcctl_layout_program("slabgc-replay", replay))
         return EX_UNAVAILABLE;
     replay_argv[0] = replay;
-    replay_argv[1] = file;
-    replay_argv[2] = NULL;
+    replay_argv[1] = "--json";
+    replay_argv[2] = file;
+    replay_argv[3] = NULL;
     tune->recording = file;
     tune->program = (char *const *)replay_argv;
     return 0;
@@ -138,7 +143,10 @@ static int take_goals(struct tune_context *tune)
     char message[TUNE_MESSAGE_BYTES];
     const char *objectives = gcctl_text(tune->call, "objective"), *text;
     struct tune_search *search = &tune->search;
-    if (tune_objectives_parse(objectives ? objectives : "time,p99_pause,peak_memory", &search->objectives, message))
+    if (tune_objectives_parse(objectives        ? objectives
+                              : tune->recording ? "time,p99_pause,peak_heap"
+                                                : "time,p99_pause,peak_memory",
+                              &search->objectives, message))
         return gcctl_error(EX_USAGE, "--objective: %s", message);
     while ((text = gcctl_text_at(tune->call, "constraint", search->n_constraints))) {
         if (search->n_constraints == TUNE_MAX_CONSTRAINTS)
@@ -212,7 +220,7 @@ static int search(struct tune_context *tune)
 static int tune_command(struct gcctl_call *call)
 {
     static struct tune_context tune;
-    const char *replay_argv[3];
+    const char *replay_argv[4];
     struct sigaction action = {.sa_handler = on_interrupt}, before;
     tune = (struct tune_context){.call = call, .write_path = gcctl_text(call, "write"), .date = time(NULL)};
     tune.search.budget_ns = gcctl_number(call, "budget", DEFAULT_BUDGET_NS);
@@ -250,7 +258,8 @@ static const struct gcctl_option options[] = {
      .letter = 'O',
      .kind = GCCTL_TEXT,
      .value = "METRIC,...",
-     .help = "What shall become less (default time,p99_pause,peak_memory): time, cpu, p50_pause, p99_pause, max_pause, "
+     .help = "What shall become less (default time,p99_pause,peak_memory; for a recording peak_heap): time, cpu, "
+             "p50_pause, p99_pause, max_pause, "
              "peak_memory, peak_heap"},
     {.name = "constraint",
      .letter = 'C',
@@ -312,9 +321,8 @@ const struct gcctl_command gcctl_command_tune = {
                    "The program reads stdin from /dev/null, and each run should do the same work. Machines that do "
                    "other work at the time are noisy: then "
                    "less can be told.",
-    .examples =
-        "gcctl tune --budget=2m -- wordgraph --max-words=1000 --repeat=20\n"
-        "gcctl tune --objective=time,p99_pause --constraint='peak_memory<=512MiB' --write=best.conf load.sgcrec\n",
+    .examples = "gcctl tune --budget=2m -- wordgraph --max-words=1000 --repeat=20\n"
+                "gcctl tune --objective=time,p99_pause --constraint='peak_memory<=512MiB' --write=best.conf load.rec\n",
     .arguments = arguments,
     .options = options,
     .flags = GCCTL_READS | GCCTL_PROGRAM,

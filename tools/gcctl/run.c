@@ -137,7 +137,7 @@ static int run_make_environment(struct run *run)
 static int run_open_output(struct run *run)
 {
     char path[PATH_MAX + 16];
-    if (!run->config->keep_output)
+    if (!run->config->keep_output && !run->config->json_output)
         return run->output = open("/dev/null", O_WRONLY | O_CLOEXEC);
     snprintf(path, sizeof(path), "%s/output", run->directory);
     run->output = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -311,7 +311,10 @@ static int run_collect(struct run *run, pid_t pid)
     out->system_ns = time_ns(usage.ru_stime);
     out->peak_rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
     out->failed = !out->timed_out && !out->cancelled && !(WIFEXITED(out->status) && WEXITSTATUS(out->status) == 0);
-    const int code = run->config->keep_output ? gcctl_run_digest(run->output, out) : 0;
+    const bool kept = run->config->keep_output || run->config->json_output;
+    const int code = kept ? gcctl_run_digest(run->output, out) : 0;
+    if (run->config->json_output && lseek(run->output, 0, SEEK_SET) == 0)
+        out->output = json_loadfd(run->output, JSON_DISABLE_EOF_CHECK, NULL);
     return code ? code : gcctl_run_read_report(run->report, out);
 }
 
@@ -366,7 +369,8 @@ done:
 void gcctl_run_fini(struct gcctl_run *run)
 {
     json_decref(run->heaps);
-    run->heaps = NULL;
+    json_decref(run->output);
+    run->heaps = run->output = NULL;
 }
 
 /* ---- after */

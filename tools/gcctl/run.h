@@ -15,6 +15,7 @@ struct gcctl_run_config {
     const char *config_file;     /* $SLABGC_CONFIG for the program; NULL: inherited */
     int64_t limit_ns;            /* 0: none; a program over it is killed: timed_out */
     bool keep_output;            /* stdout is kept in a temporary file, for comparing; else to /dev/null */
+    bool json_output;            /* stdout is JSON: the first value goes to run->output (keep_output is implied) */
     const volatile sig_atomic_t *cancel; /* may be NULL; when it becomes non-zero the program is ended: cancelled */
 };
 
@@ -26,6 +27,7 @@ struct gcctl_run {
     uint64_t wall_ns, user_ns, system_ns, peak_rss_bytes;
     uint8_t output_digest[32]; /* of stdout */
     uint64_t output_bytes;
+    json_t *output; /* of json_output; NULL: there was none; owned */
     json_t *heaps; /* array of HEAP (core/runtime/CONTROL.md) from the control report; owned */
     /* all heaps together */
     uint64_t pause_p50_ns, pause_p99_ns, pause_max_ns, n_pauses, peak_heap_bytes;

@@ -12,7 +12,8 @@
 #define LOSS_RISK 0.025  /* that noise is taken for a loss: for each objective */
 #define LEAST_GAIN 0.005 /* what is less is the same, however sure */
 #define INTERVAL_TAIL 0.025
-#define SIMPLIFY_SLACK 0.6 /* standard errors */
+#define SCORE_SLACK 0.6 /* standard errors that a simpler point may lose */
+#define OBJECTIVE_SLACK 1.5
 enum { SIMPLIFY_RUNS = 2, LEAST_ROUNDS = 4, STOPPED_ROUNDS = 3, MOST_ROUNDS = 15 };
 
 /* ---- simplify: values go back while that costs nothing */
@@ -57,8 +58,24 @@ static void remember_undo(struct tune_search *search, const double *without, con
         undo->ratios[m] = without[m] - with[m];
 }
 
-/* Takes these values back in the choice, and keeps it so when that is not worse by more than chance would have it.
- * False: time is up. */
+/* Is it as good without? The score may be worse by a part of its standard error, each objective by somewhat more of its
+ * own: an objective that noise hides must not hide what the others lose. */
+static bool as_good(const struct simplify *simplify, const double *without, size_t n_without, const double *with,
+                    size_t n_with, size_t n_values)
+{
+    const struct tune_search *search = simplify->search;
+    const double runs = sqrt(1 / (double)n_without + 1 / (double)n_with);
+    const double bonus = 0.001 * (double)n_values;
+    for (size_t j = 0; j < search->objectives.n; j++) {
+        const enum tune_metric metric = search->objectives.metrics[j];
+        if (without[metric] - with[metric] > OBJECTIVE_SLACK * search->noise[metric] * runs + bonus)
+            return false;
+    }
+    return tune_score_of(search, without, simplify->goal) - tune_score_of(search, with, simplify->goal) <=
+           SCORE_SLACK * tune_score_noise(search, simplify->goal) * runs + bonus;
+}
+
+/* Takes these values back in the choice, and keeps it so when that is as good. False: time is up. */
 static bool simplify_try(struct simplify *simplify, const uint8_t *set, size_t n, bool *taken)
 {
     struct tune_search *search = simplify->search;
@@ -74,14 +91,9 @@ static bool simplify_try(struct simplify *simplify, const uint8_t *set, size_t n
         return false;
     const struct tune_eval *test = &search->evals[index], *choice = &search->evals[*simplify->choice];
     const size_t n_without = fresh_ratios(test, from, without), n_with = fresh_ratios(choice, simplify->fresh, with);
-    *taken = false;
-    if (!n_without || !n_with)
-        return true;
-    const double error = tune_score_noise(search, simplify->goal) * sqrt(1 / (double)n_without + 1 / (double)n_with);
-    *taken = test->violation <= choice->violation &&
-             tune_score_of(search, without, simplify->goal) <=
-                 tune_score_of(search, with, simplify->goal) + SIMPLIFY_SLACK * error + 0.001 * (double)n;
-    if (n == 1)
+    *taken = n_without && n_with && test->violation <= choice->violation &&
+             as_good(simplify, without, n_without, with, n_with, n);
+    if (n == 1 && n_without && n_with)
         remember_undo(search, without, with, set[0]);
     if (*taken) {
         *simplify->choice = index;

@@ -29,6 +29,7 @@ enum {
 #define WORSE_WEIGHT 3.0  /* goal 0: a loss */
 #define BEYOND_WEIGHT 10.0
 #define MOST_GAIN 1.386 /* log 4 */
+#define LOUD_NOISE 0.3  /* at this deviation an objective has half its weight in goal 0 */
 
 /* ---- standing */
 
@@ -37,11 +38,22 @@ size_t tune_goals(const struct tune_search *search)
     return search->objectives.n > 1 ? search->objectives.n + 1 : 1;
 }
 
+/* In goal 0 an objective's share falls with its noise, lest the luckiest pause be the best point. */
+static double calm(const struct tune_search *search, size_t objective)
+{
+    const double noise = search->noise[search->objectives.metrics[objective]] / LOUD_NOISE;
+    return 1 / (1 + noise * noise);
+}
+
 static double goal_weight(const struct tune_search *search, size_t goal, size_t objective)
 {
     const double n = (double)search->objectives.n;
-    if (goal == 0)
-        return 1 / n;
+    if (goal == 0) {
+        double sum = 0;
+        for (size_t j = 0; j < search->objectives.n; j++)
+            sum += calm(search, j);
+        return calm(search, objective) / sum;
+    }
     return objective + 1 == goal ? 1 - OTHER_GOALS : OTHER_GOALS / (n - 1);
 }
 
@@ -197,17 +209,24 @@ static void update_noise(struct tune_search *search)
  * half more than a constraint on time; but a fifth more than their longest in any case. */
 static int64_t limit_of(const struct tune_search *search)
 {
-    double longest = 0, factor = 10, limit;
-    for (size_t r = 0; r < search->evals[0].n_runs; r++)
-        longest = fmax(longest, search->evals[0].runs[r].values[TUNE_TIME]);
+    const struct tune_eval *defaults = &search->evals[0];
+    double costs[512], longest = 0, factor = 10;
+    size_t n = 0;
+    for (size_t r = defaults->n_runs > 512 ? defaults->n_runs - 512 : 0; r < defaults->n_runs; r++) {
+        costs[n++] = (double)defaults->runs[r].cost_ns;
+        longest = fmax(longest, costs[n - 1]);
+    }
+    const double median = tune_median(costs, n), beside = fmax(median - defaults->values[TUNE_TIME], 0);
     for (size_t j = 0; j < search->objectives.n; j++)
         if (search->objectives.metrics[j] == TUNE_TIME || search->objectives.metrics[j] == TUNE_CPU)
             factor = 3;
-    limit = fmax(factor * search->evals[0].values[TUNE_TIME], 1.2 * longest);
-    for (size_t i = 0; i < search->n_constraints; i++)
+    double limit = fmax(factor * median, 1.2 * longest);
+    for (size_t i = 0; i < search->n_constraints; i++) {
+        const double at_most = constraint_limit(search, &search->constraints[i]);
         if (search->constraints[i].metric == TUNE_TIME)
-            limit = fmin(limit, fmax(1.5 * constraint_limit(search, &search->constraints[i]), 1.2 * longest));
-    return longest > 0 ? (int64_t)limit + 50000000 : 0;
+            limit = fmin(limit, fmax(1.5 * at_most + beside, 1.2 * longest));
+    }
+    return (int64_t)limit + 50000000;
 }
 
 bool tune_stopped(const struct tune_search *search)
@@ -236,7 +255,10 @@ bool tune_run_plain(struct tune_search *search, size_t index)
     }
     eval->runs = runs;
     struct tune_run *run = &runs[eval->n_runs++];
-    *run = (struct tune_run){.failed = measure.failed, .timed_out = measure.timed_out, .at_ns = search->spent_ns};
+    *run = (struct tune_run){.failed = measure.failed,
+                             .timed_out = measure.timed_out,
+                             .at_ns = search->spent_ns,
+                             .cost_ns = measure.cost_ns};
     memcpy(run->values, measure.values, sizeof(run->values));
     search->spent_ns += measure.cost_ns;
     search->n_runs++;

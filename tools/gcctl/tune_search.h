@@ -24,7 +24,7 @@ typedef int tune_measure_fn(void *arg, const struct tune_point *point, bool defa
 struct tune_run {
     bool failed, timed_out;
     double values[TUNE_N_METRICS], ratios[TUNE_N_METRICS]; /* ratios: logarithms */
-    int64_t at_ns;                                         /* budget used before */
+    int64_t at_ns, cost_ns;                                /* budget used before, and by it */
 };
 
 /* ---- points that were measured */

@@ -190,6 +190,18 @@ START_TEST(config_file_and_settings_reach_the_program)
 }
 END_TEST
 
+START_TEST(output_that_is_json_is_read)
+{
+    const struct gcctl_run_config config = {.json_output = true};
+    struct gcctl_run run = run_script("echo '{\"elapsed_ns\":5}'; echo more", config),
+                     none = run_script("echo none", config);
+    ck_assert_int_eq(json_integer_value(json_object_get(run.output, "elapsed_ns")), 5);
+    ck_assert_ptr_null(none.output);
+    gcctl_run_fini(&run);
+    gcctl_run_fini(&none);
+}
+END_TEST
+
 START_TEST(a_spread_is_median_least_and_most)
 {
     struct gcctl_spread spread = gcctl_spread_of((double[]){5, 1, 3}, 3);
@@ -217,6 +229,7 @@ int main(void)
     tcase_add_test(tcase, a_program_that_is_not_there_is_an_error);
     tcase_add_test(tcase, a_run_leaves_no_files_behind);
     tcase_add_test(tcase, config_file_and_settings_reach_the_program);
+    tcase_add_test(tcase, output_that_is_json_is_read);
     tcase_add_test(tcase, a_spread_is_median_least_and_most);
     suite_add_tcase(suite, tcase);
     return support_main(suite);
