@@ -32,6 +32,9 @@
     X(config_diff)                                                                                                     \
     /* Tuning */                                                                                                       \
     X(compare)                                                                                                         \
+    X(record)                                                                                                          \
+    X(replay)                                                                                                          \
+    X(trace)                                                                                                           \
     X(tune)                                                                                                            \
     X(report)                                                                                                          \
     /* Other */                                                                                                        \

@@ -23,7 +23,7 @@
 struct options {
     const char *file, *strategy, *settings[MAX_SETTINGS + 1];
     unsigned n_settings, repeat, points;
-    bool check, json;
+    bool check, json, points_given;
 };
 
 static const struct argp_option option_table[] = {
@@ -32,7 +32,8 @@ static const struct argp_option option_table[] = {
     ENTRY('c', "config", "FILE", "Read this config file, as $SLABGC_CONFIG"),
     ENTRY('k', "check", NULL, "Compare what lives with a model of the events; status 1 when it differs"),
     ENTRY('p', "points", "N",
-          "Collect fully and look at what lives at N places on the way, outside the clock (default 3, at most 64)"),
+          "Collect fully and look at what lives at N places on the way, outside the clock (default 0, with --check 3; "
+          "at most 64)"),
     ENTRY('n', "repeat", "N", "Replay N times, each in a process of its own (default 1)"),
     ENTRY('j', "json", NULL, "Print one line of JSON for each replay"),
     {0},
@@ -62,7 +63,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     else if (key == 'k')
         options->check = true;
     else if (key == 'p')
-        options->points = parse_number(state, "points", text, 0, PLAN_MAX_POINTS);
+        options->points_given = true, options->points = parse_number(state, "points", text, 0, PLAN_MAX_POINTS);
     else if (key == 'n')
         options->repeat = parse_number(state, "repeat", text, 1, 1000);
     else if (key == 'j')
@@ -243,11 +244,13 @@ int main(int argc, char **argv)
                "$SLABGC_CONFIG and "
                "$SLABGC choose strategies and settings, as for any program on slabgc.",
     };
-    struct options options = {.repeat = 1, .points = 3};
+    struct options options = {.repeat = 1};
     struct sgc_error error;
     struct plan plan;
     argp_err_exit_status = EX_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &options);
+    if (options.check && !options.points_given)
+        options.points = 3;
     struct trace *trace = trace_open(options.file, &error);
     if (!trace)
         return fail(options.file, &error);
