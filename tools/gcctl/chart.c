@@ -215,13 +215,14 @@ void gcctl_chart_axes(const struct gcctl_chart *chart, bool without_x)
                 chart->right, y);
         tick_text(chart, &chart->y, ticks[i], chart->left - 6, y + 4, "end");
     }
-    const size_t nx = gcctl_axis_ticks(&chart->x, (size_t)((chart->right - chart->left) / 70), ticks);
+    const size_t nx = gcctl_axis_ticks(&chart->x, (size_t)((chart->right - chart->left) / 55), ticks);
     for (size_t i = 0; i < nx; i++) {
         const double x = gcctl_chart_x(chart, ticks[i]);
         fprintf(out, "<line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", x, chart->top, x,
                 chart->bottom + (without_x ? 0 : 4));
         if (!without_x)
-            tick_text(chart, &chart->x, ticks[i], x, chart->bottom + 18, "middle");
+            tick_text(chart, &chart->x, ticks[i], x > chart->right - 4 ? x + 8 : x, chart->bottom + 18,
+                      x > chart->right - 4 ? "end" : "middle");
     }
     fprintf(out, "<path class=\"axis\" fill=\"none\" d=\"M%.1f %.1fV%.1fH%.1f\"/>\n", chart->left, chart->top,
             chart->bottom, chart->right);

@@ -112,7 +112,7 @@ void gcctl_chart_lifetimes(FILE *out, const struct gcctl_lifetimes *lifetimes)
 static void draw_bars(FILE *out, double width, const char *class, const void *arg)
 {
     const struct gcctl_bars *data = arg;
-    const double row = 22 + 12 * (double)data->n_series;
+    const double row = 28 + 12 * (double)data->n_series;
     struct gcctl_chart chart = {.out = out, .left = 14, .right = width - 52, .top = 8};
     chart.bottom = chart.top + row * (double)data->n + 4;
     chart.x = (struct gcctl_axis){.unit = GCCTL_CHART_RATIO, .to = 1, .label = data->label};

@@ -101,7 +101,7 @@ static void draw_timeline(FILE *out, double width, const char *class, const void
     const double most = greatest(data->held, data->n, greatest(data->live, data->n, 1024));
     chart.bottom = chart.top + MEMORY_HEIGHT;
     chart.x = (struct gcctl_axis){.unit = GCCTL_CHART_SECONDS,
-                                  .from = data->seconds[0],
+                                  .from = 0,
                                   .to = data->seconds[data->n - 1],
                                   .label = "time since the first sample"};
     if (chart.x.to <= chart.x.from)

@@ -33,6 +33,7 @@ int gcctl_top_sample(struct gcctl_top_source *source)
     json_t *caches = stat ? gcctl_request(source->client, "caches", NULL, NULL, NULL, &status) : NULL;
     if (!caches) {
         json_decref(stat);
+        source->ended = gcctl_peer_ended(source->client);
         return status ? status : EX_UNAVAILABLE;
     }
     gcctl_top_feed(source->top, stat, caches);

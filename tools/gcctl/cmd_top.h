@@ -11,7 +11,7 @@ struct gcctl_top_source {
     struct gcctl_top *top;
     char program[64];
     int64_t interval_ns, count; /* count: samples to show; 0: until the end */
-    bool ended;                 /* the process is gone: nothing was printed about it */
+    bool ended;                 /* the process is gone */
 };
 
 /* Takes a sample. 0; or an exit status: source->ended is set, or a message was printed. */

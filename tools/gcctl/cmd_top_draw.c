@@ -162,8 +162,7 @@ static void draw_parameters(int *y, const struct screen *screen, const char *str
     json_t *item;
     snprintf(section, sizeof(section), "strategy.%s", strategy);
     snprintf(own, sizeof(own), "heap.%s", heap);
-    json_array_foreach(json_object_get(screen->values, "values"), i, item)
-    {
+    json_array_foreach (json_object_get(screen->values, "values"), i, item) {
         const char *of = gcctl_figure_text(item, "section");
         if ((strcmp(of, section) && strcmp(of, own)) || n++ == MAX_PARAMETERS)
             continue;
@@ -407,7 +406,8 @@ int gcctl_top_draw(struct gcctl_top_source *source)
     dup2(terminal, STDERR_FILENO);
     close(terminal);
     if (kept >= 0) {
-        replay_messages(kept);
+        if (!source->ended)
+            replay_messages(kept);
         close(kept);
     }
     json_decref(screen.values);

@@ -46,8 +46,7 @@ static const json_t *find_cache(const json_t *caches, const char *heap, const ch
 {
     size_t i;
     const json_t *cache;
-    json_array_foreach(json_object_get(caches, "caches"), i, cache)
-    {
+    json_array_foreach (json_object_get(caches, "caches"), i, cache) {
         if (!strcmp(gcctl_figure_text(cache, "name"), name) && !strcmp(gcctl_figure_text(cache, "heap"), heap))
             return cache;
     }
@@ -109,13 +108,11 @@ static void make_rows(struct gcctl_top *top)
     if (!top->rows || !top->order)
         abort();
     top->n_rows = 0;
-    json_array_foreach(heaps, i, heap)
-    {
+    json_array_foreach (heaps, i, heap) {
         const size_t parent = top->n_rows;
         row_of_heap(top, &top->rows[top->n_rows], heap);
         top->rows[top->n_rows++].parent = parent;
-        json_array_foreach(caches, j, cache)
-        {
+        json_array_foreach (caches, j, cache) {
             if (strcmp(gcctl_figure_text(cache, "heap"), top->rows[parent].heap) || top->n_rows == most)
                 continue;
             row_of_cache(top, &top->rows[top->n_rows], cache);

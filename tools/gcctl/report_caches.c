@@ -34,9 +34,10 @@ static void occupancy_table(FILE *out, const struct gcctl_slabs *slabs)
 
 void gcctl_report_occupancy(FILE *out, const struct gcctl_report *report)
 {
-    gcctl_report_section(out, "occupancy", "Occupancy of slabs",
-                         "A square is a slab, darker the fuller. Slabs that are nearly empty hold memory that only "
-                         "their own cache can use.");
+    gcctl_report_section(
+        out, "occupancy", "Occupancy of slabs",
+        "A square is a slab: the stronger its colour, the fuller. Slabs that are nearly empty hold memory that only "
+        "their own cache can use.");
     if (report->has_map && report->map.n) {
         const struct gcctl_slabs slabs = {report->map.n, report->map.slabs};
         gcctl_report_figure(out, "Slabs by heap and cache", NULL, NULL);
@@ -76,10 +77,11 @@ static void lifetimes_table(FILE *out, const struct gcctl_report *report)
 
 void gcctl_report_lifetimes(FILE *out, const struct gcctl_report *report)
 {
-    gcctl_report_section(out, "lifetimes", "How long objects live",
-                         "Age at death by cache, as the recording's own strategy reclaimed objects: under one that "
-                         "collects now and then they live "
-                         "until the next collection. The darker, the more of the cache's objects died at that age.");
+    gcctl_report_section(
+        out, "lifetimes", "How long objects live",
+        "Age at death by cache, as the recording's own strategy reclaimed objects: under one that "
+        "collects now and then they live "
+        "until the next collection. The stronger the colour, the more of the cache's objects died at that age.");
     if (report->n_lifetimes) {
         const struct gcctl_lifetimes lifetimes = {report->n_lifetimes, report->lifetimes};
         gcctl_report_figure(out, "Lifetimes by cache", NULL, NULL);

@@ -45,8 +45,10 @@ int gcctl_samples_log(struct gcctl_samples *samples, struct gcctl_client *client
     json_t *parameters = json_pack("{s:I}", "from", samples->next);
     json_t *result = gcctl_request(client, "log", parameters, samples_event, samples, &status);
     json_decref(parameters);
-    if (!result)
+    if (!result) {
+        samples->ended = gcctl_peer_ended(client);
         return status ? status : EX_UNAVAILABLE;
+    }
     samples->next = json_integer_value(json_object_get(result, "next"));
     samples->lost += json_integer_value(json_object_get(result, "lost"));
     json_decref(result);
@@ -59,8 +61,10 @@ int gcctl_samples_take(struct gcctl_samples *samples, struct gcctl_client *clien
     if (status)
         return status;
     json_t *stat = gcctl_request(client, "stat", NULL, NULL, NULL, &status);
-    if (!stat)
+    if (!stat) {
+        samples->ended = gcctl_peer_ended(client);
         return status ? status : EX_UNAVAILABLE;
+    }
     json_array_append_new(samples->stats, stat);
     return 0;
 }

@@ -9,7 +9,7 @@ struct gcctl_samples {
     json_t *stats;         /* results of `stat`, in order */
     json_t *events;        /* EVENT.., in order; the ring's older ones included */
     json_int_t next, lost; /* events: where to go on; how many the ring had overwritten */
-    bool ended;            /* the process is gone: nothing was printed about it */
+    bool ended;            /* the process is gone */
 };
 
 void gcctl_samples_init(struct gcctl_samples *samples);
