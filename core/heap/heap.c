@@ -191,10 +191,21 @@ fail_record:
     return NULL;
 }
 
+/* The control server's thread comes here: attaching it would end solo mode for the sake of a few numbers. */
+static void reconfigure_stop_begin(struct sgc_stop *stop, struct sgc_heap *heap)
+{
+    if (sgc_context_.thread) {
+        sgc_stop_begin(stop, heap);
+    } else {
+        sgc_stop_lock();
+        sgc_stop_begin_locked(stop, heap);
+    }
+}
+
 void sgc_heap_reconfigure(struct sgc_heap *heap, const struct sgc_heap_setup *setup)
 {
     struct sgc_stop stop;
-    sgc_stop_begin(&stop, heap);
+    reconfigure_stop_begin(&stop, heap);
     heap_limits(heap, setup);
     for (uint32_t i = 0; i < heap->plugin->n_params; i++) {
         if (heap->plugin->params[i].live)

@@ -178,9 +178,10 @@ static int client_fork(struct sgc_control_client *client)
     code = sgc_os_pipe(ends);
     if (code)
         return sgc_control_fail(request, code, "no pipe to a snapshot: %s", strerrordesc_np(-code));
+    const struct sgc_control_request own = *request; /* where the copy is a fork, its handlers clear the client's */
     const pid_t child = sgc_snapshot_fork(ends[1], SGC_CONTROL_CHILD_DEADLINE_S, NULL, &error);
     if (child == 0)
-        client_in_child(request, ends[1]);
+        client_in_child(&own, ends[1]);
     sgc_os_close(ends[1]);
     if (child < 0) {
         sgc_os_close(ends[0]);

@@ -220,6 +220,29 @@ START_TEST(a_live_change_has_the_tools_origin_and_outlasts_a_reload)
 }
 END_TEST
 
+START_TEST(looking_and_setting_leave_a_program_of_one_thread_its_plain_counts)
+{
+    static const char *const requests[] = {
+        "{\"command\":\"stat\"}",
+        "{\"command\":\"caches\"}",
+        "{\"command\":\"get\"}",
+        "{\"command\":\"set\",\"key\":\"heap.words.memory_limit\",\"value\":\"64MiB\"}",
+        "{\"command\":\"set\",\"key\":\"strategy.good.growth\",\"value\":\"150%\"}",
+        "{\"command\":\"reload\"}",
+        "{\"command\":\"reap\"}",
+        "{\"command\":\"verify\"}",
+        "{\"command\":\"plugins\"}",
+    };
+    control_start(NULL);
+    ck_assert_ptr_nonnull(sgc_heap_open("other", &(struct sgc_heap_options){.strategy = "good"}, NULL));
+    int fd = control_connect("socket");
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        json_decref(control_result(fd, requests[i]));
+        ck_assert_msg(sgc_solo, "%s ended solo mode", requests[i]);
+    }
+}
+END_TEST
+
 START_TEST(a_change_that_cannot_be_is_refused_and_nothing_changes)
 {
     static const struct {
@@ -515,6 +538,7 @@ int main(void)
     tcase_add_test(all, a_request_with_anything_wrong_is_refused_and_the_connection_goes_on);
     tcase_add_test(all, an_id_of_any_kind_comes_back);
     tcase_add_test(all, a_live_change_has_the_tools_origin_and_outlasts_a_reload);
+    tcase_add_test(all, looking_and_setting_leave_a_program_of_one_thread_its_plain_counts);
     tcase_add_test(all, a_change_that_cannot_be_is_refused_and_nothing_changes);
     tcase_add_test(all, a_limit_that_is_set_holds_from_then_on_and_shows_in_the_log);
     tcase_add_test(all, the_log_begins_where_it_is_asked_to_and_says_where_it_ends);

@@ -94,7 +94,10 @@ char *control_hear(int fd)
     char *line = malloc(LINE_BYTES);
     size_t length = 0;
     for (; length < LINE_BYTES; length++) {
-        const ssize_t n = recv(fd, line + length, 1, 0);
+        ssize_t n;
+        do
+            n = recv(fd, line + length, 1, 0);
+        while (n < 0 && errno == EINTR); /* under ThreadSanitizer a snapshot's child raises SIGCHLD */
         if (n == 0 || (n < 0 && errno == ECONNRESET)) {
             ck_assert_msg(length == 0, "the connection ended in the middle of a line");
             free(line);
