@@ -1,5 +1,5 @@
 /* hold.c - holds: claims from outside the heap, and the thread's hold stack.
- * While a recording runs sgc_plain_covers is false and all calls take their recorded forms.
+ * While a recording runs sgc_arena_covers_plainly is false and all calls take their recorded forms.
  * Called by programs. sgc_hold and sgc_drop are fast paths: one count, inside a section (the program's, or a short one
  * of their own). */
 #include "core/heap/end.h"
@@ -34,7 +34,7 @@ static SGC_NOINLINE void drop_record(void *object)
 static SGC_NOINLINE void *hold_general(void *object)
 {
     SGC_SHORT_SECTION_BEGIN(context);
-    if (sgc_unlikely(!sgc_plain_covers(object)))
+    if (sgc_unlikely(!sgc_arena_covers_plainly(object)))
         hold_record(object);
     sgc_count_increment(&sgc_counts, object, sgc_solo);
     SGC_SHORT_SECTION_END(context);
@@ -63,7 +63,7 @@ void sgc_drop_finalized(void *object, uint32_t generation)
 static SGC_NOINLINE void drop_general(void *object)
 {
     SGC_SHORT_SECTION_BEGIN(context);
-    if (sgc_unlikely(!sgc_plain_covers(object)))
+    if (sgc_unlikely(!sgc_arena_covers_plainly(object)))
         drop_record(object);
     drop_entered(object, outermost_);
     SGC_SHORT_SECTION_END(context);
@@ -103,7 +103,7 @@ void *sgc_hold(void *object)
     if (sgc_unlikely(!sgc_is_object(object)))
         return object;
     const bool outermost = !(context->depth | context->busy);
-    if (sgc_unlikely(!sgc_plain_covers(object) || !context->thread || (outermost && !sgc_call_try(context))))
+    if (sgc_unlikely(!sgc_arena_covers_plainly(object) || !context->thread || (outermost && !sgc_call_try(context))))
         return hold_general(object);
     const bool done = hold_increment_solo(object);
     if (outermost)
@@ -114,7 +114,7 @@ void *sgc_hold(void *object)
 void sgc_drop(void *object)
 {
     struct sgc_context *context = &sgc_context_;
-    if (sgc_likely(sgc_plain_covers(object) && !(context->depth | context->busy) && context->thread &&
+    if (sgc_likely(sgc_arena_covers_plainly(object) && !(context->depth | context->busy) && context->thread &&
                    sgc_call_try(context))) {
         uint8_t *byte = sgc_count_byte(&sgc_counts, object);
         const uint8_t count = __atomic_load_n(byte, __ATOMIC_ACQUIRE); /* before the state: see end.h */

@@ -1,6 +1,6 @@
 /* record.c - a recording begins and ends; heaps, caches and forks meanwhile. RECORDING.md has the design.
  * Called by core/runtime (start, stop), by the writer (look, cut), by heap.c, caches.c, switch.c and fork.c.
- * Invariant: outside stops, sgc_recording, the stop flag's bit, sgc_plain_base, the contexts' masks, the host's table,
+ * Invariant: outside stops, sgc_recording, the stop flag's bit, sgc_arena.plain_granules, the contexts' masks, the host's table,
  *   each cache's paths and each weak handle say the same: whether a recording runs. `paths_on` and `paths_off` are the
  *   two changes, each at one stop.
  * Locks: RECORDING around start and stop, not needed by the writer; STOP at the changes. */
@@ -20,7 +20,6 @@
 #define RECORD_EXIT_NS UINT64_C(1000000000) /* how long an exit waits for threads in sections */
 
 uint8_t sgc_recording;
-uintptr_t sgc_plain_base;
 uint64_t sgc_record_sample;
 
 /* Written at stops, but for the first three. */
@@ -169,7 +168,7 @@ static void globals_set(uint8_t what)
     sgc_host_table.reclaim = what ? reclaim_recorded : sgc_reclaim;
     sgc_host_table.trace_sweep = what ? sweep_recorded : sgc_trace_sweep;
     const bool all = what & SGC_RECORDING_ALL;
-    __atomic_store_n(&sgc_plain_base, sgc_arena.base + all, __ATOMIC_RELAXED);
+    sgc_region_hide(all);
     if (all)
         __atomic_fetch_or(&sgc_stop_flag, SGC_STOP_RECORDING, __ATOMIC_RELAXED);
     else

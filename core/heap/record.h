@@ -4,7 +4,7 @@
  *
  * Off, a recording costs no instruction on a fast path: what the fast paths test anyway is made to fail while one runs
  *   sgc_stop_flag      SGC_STOP_RECORDING: calls at rest and outermost sections take the slow way in (stop.c)
- *   sgc_plain_base     sgc_plain_covers is false: hold, drop and store go to their recorded forms
+ *   sgc_region_hide    sgc_arena_covers_plainly is false: hold, drop and store go to their recorded forms
  *   store_mask         contains a bit that each object of a recorded heap has: sgc_set leaves the inline path
  *   sgc_cache          special, new_index, end_state, mixed, managed_manual: allocations and ends take the general path
  *   sgc_weak.heap      NULL in handles of recorded heaps
@@ -24,15 +24,6 @@ extern uint8_t sgc_recording;
 static inline bool sgc_recording_all(void)
 {
     return sgc_unlikely(__atomic_load_n(&sgc_recording, __ATOMIC_RELAXED) & SGC_RECORDING_ALL);
-}
-
-/* sgc_arena.base; while everything is recorded one more, of which no object is a whole number of granules away. */
-extern uintptr_t sgc_plain_base;
-/* As sgc_arena_covers, but false while everything is recorded. */
-static inline bool sgc_plain_covers(const void *p)
-{
-    return sgc_granule_from(__atomic_load_n(&sgc_plain_base, __ATOMIC_RELAXED), p) <
-           __atomic_load_n(&sgc_arena.top_granules, __ATOMIC_ACQUIRE);
 }
 
 /* ---- the recording itself. At rest, no lock of core held; any thread. */
@@ -80,6 +71,8 @@ struct sgc_record_store {
     struct sgc_record_thread *thread;
     struct sgc_lock *lock;
 };
+/* One thread alone (sgc_solo): its stores are in its own order. */
+void sgc_record_stored_alone(void *owner, void **field, void *value);
 bool sgc_record_store_begin(struct sgc_record_store *store, const struct sgc_heap *heap, void **field);
 void sgc_record_stored(struct sgc_record_store *store, void *owner, void **field, void *value);
 void sgc_record_exchanged(struct sgc_record_store *store, void *owner, void **field, void *value, void *old);

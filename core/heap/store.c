@@ -5,6 +5,7 @@
  * A root cell is a hold kept in a cell: no registration, and its referent is a root by its count. */
 #include "core/heap/record.h"
 #include "core/heap/section.h"
+#include "core/heap/weak_table.h"
 
 static SGC_COLD void store_foreign(const void *pointer, const char *role)
 {
@@ -27,7 +28,7 @@ static inline bool store_owner_is_plain(const void *owner)
 {
     if (sgc_unlikely(!sgc_is_object(owner)))
         sgc_panic("store: the owner is %s", owner ? "an immediate" : "NULL");
-    return sgc_plain_covers(owner);
+    return sgc_arena_covers_plainly(owner);
 }
 
 static inline struct sgc_heap *store_owner_heap(const void *owner)
@@ -88,17 +89,35 @@ static bool store_is_recorded(struct sgc_record_store *store, const struct sgc_h
     return !sgc_object_is_ephemeron(owner) && sgc_record_store_begin(store, heap, field);
 }
 
-static SGC_NOINLINE void store_recorded(void *owner, void **field, void *value)
+static SGC_NOINLINE void store_recorded_shared(struct sgc_heap *heap, void *owner, void **field, void *value)
 {
     struct sgc_record_store store;
-    struct sgc_heap *heap = store_cache(owner, "owner")->heap;
-    store_check_value(heap, owner, value);
     const bool recorded = store_is_recorded(&store, heap, owner, field);
     if (recorded)
         sgc_record_stored(&store, owner, field, value);
     store_checked(heap, owner, field, value);
     if (recorded)
         sgc_record_store_end(&store);
+}
+
+/* A value of another heap is seen where it would be without the recording. */
+static SGC_NOINLINE void store_recorded(void *owner, void **field, void *value)
+{
+    const struct sgc_cache *cache = store_cache(owner, "owner");
+    struct sgc_heap *heap = cache->heap;
+    const bool hits = store_hits(heap, owner);
+    if (hits)
+        store_check_value(heap, owner, value);
+    if (!sgc_solo) {
+        store_recorded_shared(heap, owner, field, value);
+        return;
+    }
+    if (cache->record_index && cache->type != &sgc_ephemeron_type)
+        sgc_record_stored_alone(owner, field, value);
+    if (hits)
+        heap->ops->store(heap->self, owner, field, value);
+    else
+        __atomic_store_n(field, value, __ATOMIC_RELEASE); /* pairs with the acquire of sgc_get */
 }
 
 static SGC_NOINLINE void *exchange_recorded(void *owner, void **field, void *value)
@@ -148,7 +167,7 @@ static SGC_NOINLINE void store_general(void *owner, void **field, void *value)
 void sgc_store_slow_(void *owner, void **field, void *value)
 {
     struct sgc_context *context = &sgc_context_;
-    if (sgc_unlikely((context->depth | context->busy) || !context->thread || !sgc_plain_covers(owner) ||
+    if (sgc_unlikely((context->depth | context->busy) || !context->thread || !sgc_arena_covers_plainly(owner) ||
                      !sgc_call_try(context))) {
         store_general(owner, field, value);
         return;

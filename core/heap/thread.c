@@ -53,7 +53,6 @@ int sgc_process_init(struct sgc_error *error)
     sgc_stop_init();
     sgc_cache_end_managed = sgc_object_end_managed;
     sgc_cache_bare_made = sgc_record_bare_new;
-    sgc_plain_base = sgc_arena.base;
     __atomic_store_n(&process.ready, true, __ATOMIC_RELEASE);
     return 0;
 }

@@ -75,6 +75,20 @@ static void region_give(struct sgc_region *region, uint32_t mask, uint64_t now_n
     region_relist(region, true);
 }
 
+static void regions_publish_plain(void)
+{
+    __atomic_store_n(&sgc_arena.plain_granules,
+                     sgc_regions.hidden ? 0 : sgc_regions.n * (SGC_REGION_BYTES / SGC_GRANULE_BYTES),
+                     __ATOMIC_RELEASE); /* pairs with sgc_arena_covers_plainly */
+}
+
+void sgc_region_hide(bool hidden)
+{
+    SGC_GUARD(&sgc_regions.lock);
+    sgc_regions.hidden = hidden;
+    regions_publish_plain();
+}
+
 /* Commits n regions behind the last. On failure what was committed stays so, unused. */
 static int regions_grow(size_t n)
 {
@@ -95,6 +109,7 @@ static int regions_grow(size_t n)
     sgc_regions.n = first + n;
     __atomic_store_n(&sgc_arena.top_granules, sgc_regions.n * (SGC_REGION_BYTES / SGC_GRANULE_BYTES),
                      __ATOMIC_RELEASE); /* pairs with sgc_arena_covers */
+    regions_publish_plain();
     return 0;
 }
 

@@ -29,6 +29,7 @@ struct sgc_regions {
     struct sgc_list cooling; /* regions with dirty free slabs, longest untouched first */
     uint64_t n_dirty_free;   /* slabs that are free and dirty, in all regions */
     uint64_t n_used;         /* slabs in runs */
+    bool hidden;             /* sgc_region_hide */
 };
 extern struct sgc_regions sgc_regions;
 

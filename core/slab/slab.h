@@ -81,12 +81,13 @@ struct sgc_slab {
 } __attribute__((aligned(128)));
 _Static_assert(sizeof(struct sgc_slab) == 128, "a descriptor is two cache lines");
 
-/* The arena, constant after sgc_arena_init but for top_granules. */
+/* The arena, constant after sgc_arena_init but for top_granules and plain_granules. */
 struct sgc_arena {
     uintptr_t base;
     size_t bytes;
     size_t top_granules; /* atomic, grows by regions: descriptors and FREE, REMOTE and STATE of all granules below are
                             readable */
+    size_t plain_granules; /* atomic: top_granules, or 0 between sgc_region_hide(true) and (false) */
     struct sgc_slab *slabs;
     uint8_t *byte_bias[SGC_N_KINDS];  /* byte kinds: byte of p is byte_bias[k][p >> 4] */
     uint64_t *bit_words[SGC_N_KINDS]; /* bit kinds: words of slab s start at bit_words[k] + s * SGC_SLAB_WORDS */
@@ -126,6 +127,13 @@ static inline size_t sgc_granule_number(const void *p)
 static inline bool sgc_arena_covers(const void *p)
 {
     return sgc_granule_number(p) < __atomic_load_n(&sgc_arena.top_granules, __ATOMIC_ACQUIRE);
+}
+/* For who wants to see every call: until the next sgc_region_hide(false) sgc_arena_covers_plainly is false for all, so
+ * that the fast paths which ask it are closed. No lock of rank REGION or below is held. */
+void sgc_region_hide(bool hidden);
+static inline bool sgc_arena_covers_plainly(const void *p)
+{
+    return sgc_granule_number(p) < __atomic_load_n(&sgc_arena.plain_granules, __ATOMIC_ACQUIRE);
 }
 static inline size_t sgc_slab_number(const struct sgc_slab *slab)
 {

@@ -324,7 +324,7 @@ START_TEST(the_fast_paths_are_open_again_after_the_end)
     ck_assert_uint_eq(nodes->new_state, heap->ops->new_state);
     ck_assert_uint_eq(nodes->end_state, heap->ops->end_state);
     ck_assert_uint_eq(*sgc_state_byte(&sgc_counts, a), heap->ops->new_state);
-    ck_assert(sgc_plain_covers(a) && !(sgc_stop_flag & SGC_STOP_RECORDING));
+    ck_assert(sgc_arena_covers_plainly(a) && !(sgc_stop_flag & SGC_STOP_RECORDING));
     ck_assert_uint_eq(sgc_context_.store_mask, SGC_STATE_STORE);
     sgc_drop(a);
     recording_free(recording);

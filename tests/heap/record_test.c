@@ -549,7 +549,7 @@ START_TEST(a_reader_that_leaves_ends_the_recording_and_nothing_else)
     close(recording.reader);
     while (sgc_record_is_running())
         sgc_set(node, left, node);
-    ck_assert(sgc_plain_covers(node));
+    ck_assert(sgc_arena_covers_plainly(node));
     ck_assert_int_eq(sgc_record_stop(&totals, &error), -EPIPE);
     ck_assert_ptr_nonnull(strstr(error.message, "its reader left"));
     sgc_set(node, left, NULL);
@@ -570,7 +570,7 @@ static void in_child(void *arg)
 {
     struct node *node = arg;
     ck_assert(!sgc_record_is_running());
-    ck_assert(sgc_plain_covers(node) && !(sgc_stop_flag & SGC_STOP_RECORDING));
+    ck_assert(sgc_arena_covers_plainly(node) && !(sgc_stop_flag & SGC_STOP_RECORDING));
     sgc_set(node, left, node);
     sgc_set(node, left, NULL);
     sgc_heap_collect(heap, SGC_COLLECT_FULL);
