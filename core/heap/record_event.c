@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define RECORD_STRIPES 256
-#define RECORD_TIME_EVENTS 128 /* events from one time to the next */
+#define RECORD_TIME_EVENTS 128 /* events from one time to the next; a power of two */
 
 struct sgc_list sgc_record_threads = {&sgc_record_threads, &sgc_record_threads};
 static struct sgc_lock stripes[RECORD_STRIPES] = {
@@ -21,6 +21,7 @@ static struct sgc_lock stripes[RECORD_STRIPES] = {
 static uint64_t n_tickets __attribute__((aligned(64))); /* atomic unless solo */
 static uint64_t n_handles, first_handle;                /* atomic; the number before this recording's first */
 static uint32_t n_indices;                              /* lock RECORD */
+static uint32_t time_mask;                              /* each event of a sample has its time */
 
 uint64_t sgc_record_n_tickets(void)
 {
@@ -31,6 +32,7 @@ void sgc_record_reset_tickets(void)
 {
     n_tickets = n_indices = 0;
     first_handle = n_handles;
+    time_mask = sgc_record_sample > 1 ? 0 : RECORD_TIME_EVENTS - 1;
 }
 
 uint64_t sgc_record_take_handle(void)
@@ -38,11 +40,11 @@ uint64_t sgc_record_take_handle(void)
     return __atomic_add_fetch(&n_handles, 1, __ATOMIC_RELAXED);
 }
 
-void sgc_record_handle(struct sgc_record_thread *stream, const struct sgc_weak *weak)
+uint8_t *sgc_record_put_handle(struct sgc_record_thread *stream, uint8_t *at, const struct sgc_weak *weak)
 {
-    const uint64_t number = weak->number - first_handle;
-    sgc_record_number(stream, sgc_record_zigzag(number - stream->last_handle));
+    const uint64_t number = weak->number - first_handle, last = stream->last_handle;
     stream->last_handle = number;
+    return sgc_record_put(at, sgc_record_zigzag(number - last));
 }
 
 static inline uint64_t ticket_take(void)
@@ -103,41 +105,46 @@ SGC_NOINLINE bool sgc_record_room_slow(struct sgc_record_thread *thread)
     thread->buffer = buffer;
     thread->at = buffer->data + sizeof(struct sgc_recording_chunk);
     thread->limit = buffer->data + SGC_RECORDING_MESSAGE_BYTES - SGC_RECORD_EVENT_BYTES;
-    thread->n_events = thread->n_untimed = 0;
+    thread->n_events = 0;
     thread->last_place = thread->last_handle = 0;
     return true;
 }
 
-/* The first event of a chunk. */
-static SGC_NOINLINE void chunk_begin(struct sgc_record_thread *thread, uint64_t ticket)
+/* An event that does not follow the last one, is the first of its chunk, or due for the time. */
+static SGC_NOINLINE uint8_t *op_apart(struct sgc_record_thread *thread, uint64_t ticket)
 {
-    chunk_head(thread)->first_ticket = ticket;
-    thread->began_ns = sgc_os_now_ns();
+    uint8_t *at = thread->at;
+    if (thread->n_events == 0) {
+        chunk_head(thread)->first_ticket = ticket;
+        thread->began_ns = sgc_os_now_ns();
+        return at;
+    }
+    if (ticket != thread->next_ticket) {
+        *at++ = SGC_RECORD_GAP;
+        at = sgc_record_put(at, ticket - thread->next_ticket);
+    }
+    if ((thread->n_events & time_mask) == 0) {
+        *at++ = SGC_RECORD_TIME;
+        at = sgc_record_put(at, sgc_os_now_ns() - thread->began_ns);
+    }
+    return at;
 }
 
-static SGC_NOINLINE void chunk_time(struct sgc_record_thread *thread)
-{
-    thread->n_untimed = 0;
-    *thread->at++ = SGC_RECORD_TIME;
-    sgc_record_number(thread, sgc_os_now_ns() - thread->began_ns);
-}
-
-inline void sgc_record_op(struct sgc_record_thread *thread, enum sgc_record_op op)
+static inline uint8_t *record_op(struct sgc_record_thread *thread, enum sgc_record_op op)
 {
     const uint64_t ticket = ticket_take();
-    if (sgc_unlikely(thread->n_events == 0)) {
-        chunk_begin(thread, ticket);
-    } else {
-        if (ticket != thread->next_ticket) {
-            *thread->at++ = SGC_RECORD_GAP;
-            sgc_record_number(thread, ticket - thread->next_ticket);
-        }
-        if (sgc_unlikely(++thread->n_untimed >= RECORD_TIME_EVENTS || sgc_record_sample > 1))
-            chunk_time(thread);
-    }
+    uint8_t *at = thread->at;
+    if (sgc_unlikely(ticket != thread->next_ticket || (thread->n_events & time_mask) == 0))
+        at = op_apart(thread, ticket);
     thread->next_ticket = ticket + 1;
     thread->n_events++;
-    *thread->at++ = (uint8_t)op;
+    *at++ = (uint8_t)op;
+    return at;
+}
+
+uint8_t *sgc_record_op(struct sgc_record_thread *thread, enum sgc_record_op op)
+{
+    return record_op(thread, op);
 }
 
 /* ---- streams */
@@ -161,7 +168,7 @@ static SGC_NOINLINE struct sgc_record_thread *stream_make(struct sgc_thread *thr
     return stream;
 }
 
-inline struct sgc_record_thread *sgc_record_mine(void)
+static inline struct sgc_record_thread *record_mine(void)
 {
     struct sgc_thread *thread = sgc_context_.thread;
     struct sgc_record_thread *stream = thread->record;
@@ -178,7 +185,7 @@ void sgc_record_thread_ends(struct sgc_thread *thread)
     if (thread->context->rest_pending & SGC_REST_RECORDED) { /* the section that it is in is its last, and ends */
         thread->context->rest_pending &= (uint8_t)~SGC_REST_RECORDED;
         if (sgc_record_room(stream))
-            sgc_record_op(stream, SGC_RECORD_LEAVE);
+            stream->at = record_op(stream, SGC_RECORD_LEAVE);
     }
     sgc_record_flush(stream);
     sgc_record_describe_thread(stream, true);
@@ -207,11 +214,10 @@ inline bool sgc_record_samples(const void *object)
 
 static inline void record_place_event(enum sgc_record_op op, const void *object)
 {
-    struct sgc_record_thread *stream = sgc_record_mine();
+    struct sgc_record_thread *stream = record_mine();
     if (!stream)
         return;
-    sgc_record_op(stream, op);
-    sgc_record_place(stream, object);
+    stream->at = sgc_record_put_place(stream, record_op(stream, op), object);
 }
 
 /* Ephemerons have an event of their own, after their begin. */
@@ -219,27 +225,25 @@ void sgc_record_new(struct sgc_cache *cache, void *object, size_t n_elements)
 {
     if (!sgc_record_samples(object) || cache->type == &sgc_ephemeron_type)
         return;
-    struct sgc_record_thread *stream = sgc_record_mine();
+    struct sgc_record_thread *stream = record_mine();
     if (!stream)
         return;
     const struct sgc_type *type = cache->type;
     if (type->tail_element_bytes && n_elements == SIZE_MAX)
         n_elements = (sgc_object_bytes(object) - type->size_bytes) / type->tail_element_bytes;
-    sgc_record_op(stream, type->tail_element_bytes ? SGC_RECORD_NEW_N : SGC_RECORD_NEW);
-    sgc_record_number(stream, cache->record_index);
-    sgc_record_place(stream, object);
-    if (type->tail_element_bytes)
-        sgc_record_number(stream, n_elements);
+    uint8_t *at = record_op(stream, type->tail_element_bytes ? SGC_RECORD_NEW_N : SGC_RECORD_NEW);
+    at = sgc_record_put(at, cache->record_index);
+    at = sgc_record_put_place(stream, at, object);
+    stream->at = type->tail_element_bytes ? sgc_record_put(at, n_elements) : at;
 }
 
 void sgc_record_bare_new(struct sgc_cache *cache, void *object)
 {
-    struct sgc_record_thread *stream = sgc_record_samples(object) ? sgc_record_mine() : NULL;
+    struct sgc_record_thread *stream = sgc_record_samples(object) ? record_mine() : NULL;
     if (!stream)
         return;
-    sgc_record_op(stream, SGC_RECORD_BARE_NEW);
-    sgc_record_number(stream, cache->record_index);
-    sgc_record_place(stream, object);
+    uint8_t *at = sgc_record_put(record_op(stream, SGC_RECORD_BARE_NEW), cache->record_index);
+    stream->at = sgc_record_put_place(stream, at, object);
 }
 
 void sgc_record_hold(void *object)
@@ -271,10 +275,10 @@ void sgc_record_deaths(void *const *objects, size_t n)
 
 void sgc_record_enter(struct sgc_context *context)
 {
-    struct sgc_record_thread *stream = sgc_record_mine();
+    struct sgc_record_thread *stream = record_mine();
     if (!stream)
         return;
-    sgc_record_op(stream, SGC_RECORD_ENTER);
+    stream->at = record_op(stream, SGC_RECORD_ENTER);
     context->rest_pending |= SGC_REST_RECORDED;
 }
 
@@ -282,9 +286,10 @@ void sgc_record_leave(struct sgc_context *context)
 {
     context->rest_pending &= (uint8_t)~SGC_REST_RECORDED;
     sgc_call_begin(context);
-    struct sgc_record_thread *stream = sgc_recording_all() && context->thread->record ? sgc_record_mine() : NULL;
+    /* a stream is made in the section that was entered, or it is another recording */
+    struct sgc_record_thread *stream = sgc_recording_all() && context->thread->record ? record_mine() : NULL;
     if (stream)
-        sgc_record_op(stream, SGC_RECORD_LEAVE);
+        stream->at = record_op(stream, SGC_RECORD_LEAVE);
     sgc_call_end(context);
 }
 
@@ -294,7 +299,7 @@ bool sgc_record_store_begin(struct sgc_record_store *store, const struct sgc_hea
 {
     if (!sgc_recording_all() || !heap->record_index)
         return false;
-    store->thread = sgc_record_mine(); /* before the lock: it may wait */
+    store->thread = record_mine(); /* before the lock: it may wait */
     if (!store->thread)
         return false;
     store->lock = sgc_solo ? NULL : &stripes[sgc_hash64((uintptr_t)field) % RECORD_STRIPES];
@@ -309,24 +314,24 @@ void sgc_record_store_end(struct sgc_record_store *store)
         sgc_lock_release(store->lock);
 }
 
-static inline void record_store(struct sgc_record_thread *stream, enum sgc_record_op op, void *owner, void **field,
-                                void *value)
+void sgc_record_stored_alone(void *owner, void **field, void *value)
 {
-    sgc_record_op(stream, op);
-    sgc_record_place(stream, owner);
-    sgc_record_number(stream, (uint64_t)((char *)field - (char *)owner) / sizeof(void *));
-    sgc_record_value(stream, value);
+    struct sgc_record_thread *stream = record_mine();
+    if (stream)
+        stream->at = sgc_record_put_store(stream, record_op(stream, SGC_RECORD_STORE), owner, field, value);
 }
 
 void sgc_record_stored(struct sgc_record_store *store, void *owner, void **field, void *value)
 {
-    record_store(store->thread, SGC_RECORD_STORE, owner, field, value);
+    struct sgc_record_thread *stream = store->thread;
+    stream->at = sgc_record_put_store(stream, record_op(stream, SGC_RECORD_STORE), owner, field, value);
 }
 
 void sgc_record_exchanged(struct sgc_record_store *store, void *owner, void **field, void *value, void *old)
 {
-    record_store(store->thread, SGC_RECORD_EXCHANGE, owner, field, value);
-    sgc_record_value(store->thread, old);
+    struct sgc_record_thread *stream = store->thread;
+    uint8_t *at = sgc_record_put_store(stream, record_op(stream, SGC_RECORD_EXCHANGE), owner, field, value);
+    stream->at = sgc_record_put_value(stream, at, old);
 }
 
 /* ---- weak references, ephemerons, finalizers */
@@ -334,11 +339,10 @@ void sgc_record_exchanged(struct sgc_record_store *store, void *owner, void **fi
 static struct sgc_record_thread *weak_event(enum sgc_record_op op, const struct sgc_weak *weak)
 {
     struct sgc_record_thread *stream =
-        sgc_recording_all() && weak->number > first_handle ? sgc_record_mine() : NULL; /* else it has no name here */
+        sgc_recording_all() && weak->number > first_handle ? record_mine() : NULL; /* else it has no name here */
     if (!stream)
         return NULL;
-    sgc_record_op(stream, op);
-    sgc_record_handle(stream, weak);
+    stream->at = sgc_record_put_handle(stream, record_op(stream, op), weak);
     return stream;
 }
 
@@ -346,14 +350,14 @@ void sgc_record_weak_new(struct sgc_weak *weak)
 {
     struct sgc_record_thread *stream = weak_event(SGC_RECORD_WEAK_NEW, weak);
     if (stream)
-        sgc_record_place(stream, weak->object);
+        stream->at = sgc_record_put_place(stream, stream->at, weak->object);
 }
 
 void sgc_record_weak_get(struct sgc_weak *weak, void *value)
 {
     struct sgc_record_thread *stream = weak_event(SGC_RECORD_WEAK_GET, weak);
     if (stream)
-        sgc_record_value(stream, value);
+        stream->at = sgc_record_put_value(stream, stream->at, value);
 }
 
 void sgc_record_weak_free(struct sgc_weak *weak)
@@ -363,14 +367,13 @@ void sgc_record_weak_free(struct sgc_weak *weak)
 
 void sgc_record_ephemeron(struct sgc_heap *heap, void *ephemeron, void *key, void *value)
 {
-    struct sgc_record_thread *stream = sgc_recording_all() && heap->record_index ? sgc_record_mine() : NULL;
+    struct sgc_record_thread *stream = sgc_recording_all() && heap->record_index ? record_mine() : NULL;
     if (!stream)
         return;
-    sgc_record_op(stream, SGC_RECORD_EPHEMERON);
-    sgc_record_number(stream, heap->record_index);
-    sgc_record_place(stream, ephemeron);
-    sgc_record_value(stream, key);
-    sgc_record_value(stream, value);
+    uint8_t *at = sgc_record_put(record_op(stream, SGC_RECORD_EPHEMERON), heap->record_index);
+    at = sgc_record_put_place(stream, at, ephemeron);
+    at = sgc_record_put_value(stream, at, key);
+    stream->at = sgc_record_put_value(stream, at, value);
 }
 
 /* The event gives it a hold. One that waited when the recording began was written with a hold, which stood for the
@@ -397,13 +400,11 @@ bool sgc_record_finalizing_done(void *object)
 
 static void heap_event(const struct sgc_heap *heap, enum sgc_record_op op, uint64_t number)
 {
-    struct sgc_record_thread *stream = heap->record_index ? sgc_record_mine() : NULL;
+    struct sgc_record_thread *stream = heap->record_index ? record_mine() : NULL;
     if (!stream)
         return;
-    sgc_record_op(stream, op);
-    sgc_record_number(stream, heap->record_index);
-    if (op != SGC_RECORD_CLOSE)
-        sgc_record_number(stream, number);
+    uint8_t *at = sgc_record_put(record_op(stream, op), heap->record_index);
+    stream->at = op == SGC_RECORD_CLOSE ? at : sgc_record_put(at, number);
 }
 
 /* From any state. */

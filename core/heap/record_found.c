@@ -42,11 +42,12 @@ static void found_new(void *arg, void *object)
     const struct sgc_type *type = cache->type;
     if (!found_is_object(found, object) || type == &sgc_ephemeron_type || !sgc_record_samples(object) || !found_room(found))
         return;
-    sgc_record_op(found->thread, type->tail_element_bytes ? SGC_RECORD_NEW_N : SGC_RECORD_NEW);
-    sgc_record_number(found->thread, cache->record_index);
-    sgc_record_place(found->thread, object);
+    uint8_t *at = sgc_record_op(found->thread, type->tail_element_bytes ? SGC_RECORD_NEW_N : SGC_RECORD_NEW);
+    at = sgc_record_put(at, cache->record_index);
+    at = sgc_record_put_place(found->thread, at, object);
     if (type->tail_element_bytes)
-        sgc_record_number(found->thread, (sgc_object_bytes(object) - type->size_bytes) / type->tail_element_bytes);
+        at = sgc_record_put(at, (sgc_object_bytes(object) - type->size_bytes) / type->tail_element_bytes);
+    found->thread->at = at;
 }
 
 /* ---- ephemerons. next_pending, which traces use, marks those that were written: it leads to the ephemeron itself. */
@@ -71,11 +72,10 @@ static void found_ephemeron(void *arg, void *object)
     }
     if (!found_room(found))
         return;
-    sgc_record_op(found->thread, SGC_RECORD_EPHEMERON);
-    sgc_record_number(found->thread, found->heap->record_index);
-    sgc_record_place(found->thread, ephemeron);
-    sgc_record_value(found->thread, ephemeron->key);
-    sgc_record_value(found->thread, ephemeron->value);
+    uint8_t *at = sgc_record_put(sgc_record_op(found->thread, SGC_RECORD_EPHEMERON), found->heap->record_index);
+    at = sgc_record_put_place(found->thread, at, ephemeron);
+    at = sgc_record_put_value(found->thread, at, ephemeron->key);
+    found->thread->at = sgc_record_put_value(found->thread, at, ephemeron->value);
     ephemeron->next_pending = ephemeron;
     found->progress = true;
 }
@@ -104,10 +104,8 @@ static void found_place(void *arg, void **place)
     struct found *found = arg;
     if (!*place || !found_room(found))
         return;
-    sgc_record_op(found->thread, SGC_RECORD_STORE);
-    sgc_record_place(found->thread, found->owner);
-    sgc_record_number(found->thread, (uint64_t)((char *)place - (char *)found->owner) / sizeof(void *));
-    sgc_record_value(found->thread, *place);
+    uint8_t *at = sgc_record_op(found->thread, SGC_RECORD_STORE);
+    found->thread->at = sgc_record_put_store(found->thread, at, found->owner, place, *place);
 }
 
 static void found_references(void *arg, void *object)
@@ -128,10 +126,9 @@ static void found_holds(void *arg, void *object)
     const uint64_t holds = sgc_counts.value(object);
     if (holds == 1 || !found_room(found))
         return;
-    sgc_record_op(found->thread, holds ? SGC_RECORD_HOLDS : SGC_RECORD_DROP);
-    sgc_record_place(found->thread, object);
-    if (holds)
-        sgc_record_number(found->thread, holds - 1);
+    uint8_t *at = sgc_record_op(found->thread, holds ? SGC_RECORD_HOLDS : SGC_RECORD_DROP);
+    at = sgc_record_put_place(found->thread, at, object);
+    found->thread->at = holds ? sgc_record_put(at, holds - 1) : at;
 }
 
 /* ---- weak handles */
@@ -150,9 +147,8 @@ static void found_weak(void *arg, struct sgc_weak *weak)
     struct found *found = arg;
     if (!found_room(found))
         return;
-    sgc_record_op(found->thread, SGC_RECORD_WEAK_NEW);
-    sgc_record_handle(found->thread, weak);
-    sgc_record_place(found->thread, weak->object);
+    uint8_t *at = sgc_record_put_handle(found->thread, sgc_record_op(found->thread, SGC_RECORD_WEAK_NEW), weak);
+    found->thread->at = sgc_record_put_place(found->thread, at, weak->object);
 }
 
 /* ---- */

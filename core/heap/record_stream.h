@@ -44,7 +44,7 @@ struct sgc_record_thread {
     uint64_t next_ticket; /* what the next event of the chunk has unless a gap says otherwise */
     uint64_t last_place, last_handle;
     uint64_t began_ns;
-    uint32_t n_events, n_untimed;
+    uint32_t n_events;
 };
 extern struct sgc_list sgc_record_threads;
 #define SGC_RECORD_EVENT_BYTES 96 /* the most an event takes, with a gap and a time before it */
@@ -59,42 +59,47 @@ static inline bool sgc_record_room(struct sgc_record_thread *thread)
 }
 void sgc_record_flush(struct sgc_record_thread *thread); /* sends what there is */
 void sgc_record_flush_locked(struct sgc_record_thread *thread); /* lock RECORD is held */
-/* The calling thread's, made on first use, with room. NULL: nothing can be recorded. */
-struct sgc_record_thread *sgc_record_mine(void);
 
-/* ---- encoding. There is room. */
-static inline void sgc_record_number(struct sgc_record_thread *thread, uint64_t number)
+/* ---- encoding. There is room; `at` is where the next byte goes, in a local variable: bytes may alias anything. */
+static inline uint8_t *sgc_record_put(uint8_t *at, uint64_t number)
 {
-    uint8_t *at = thread->at;
     for (; number >= 0x80; number >>= 7)
         *at++ = (uint8_t)(number | 0x80);
     *at++ = (uint8_t)number;
-    thread->at = at;
+    return at;
 }
 static inline uint64_t sgc_record_zigzag(uint64_t difference)
 {
     return (difference << 1) ^ (uint64_t)((int64_t)difference >> 63);
 }
-static inline uint64_t sgc_record_place_number(struct sgc_record_thread *thread, const void *object)
+static inline uint8_t *sgc_record_put_place(struct sgc_record_thread *thread, uint8_t *at, const void *object)
 {
-    const uint64_t place = (uintptr_t)object >> SGC_GRANULE_SHIFT;
-    const uint64_t number = sgc_record_zigzag(place - thread->last_place);
+    const uint64_t place = (uintptr_t)object >> SGC_GRANULE_SHIFT, last = thread->last_place;
     thread->last_place = place;
-    return number;
+    return sgc_record_put(at, sgc_record_zigzag(place - last));
 }
-static inline void sgc_record_place(struct sgc_record_thread *thread, const void *object)
+static inline uint8_t *sgc_record_put_value(struct sgc_record_thread *thread, uint8_t *at, const void *value)
 {
-    sgc_record_number(thread, sgc_record_place_number(thread, object));
+    if (!sgc_is_object(value)) {
+        *at++ = value ? 1 : 0;
+        return at;
+    }
+    const uint64_t place = (uintptr_t)value >> SGC_GRANULE_SHIFT, last = thread->last_place;
+    thread->last_place = place;
+    return sgc_record_put(at, 2 + sgc_record_zigzag(place - last));
 }
-static inline void sgc_record_value(struct sgc_record_thread *thread, const void *value)
+static inline uint8_t *sgc_record_put_store(struct sgc_record_thread *thread, uint8_t *at, const void *owner,
+                                            void *const *field, const void *value)
 {
-    sgc_record_number(thread, !value ? 0 : sgc_is_object(value) ? 2 + sgc_record_place_number(thread, value) : 1);
+    at = sgc_record_put_place(thread, at, owner);
+    at = sgc_record_put(at, (uint64_t)((const char *)field - (const char *)owner) / sizeof(void *));
+    return sgc_record_put_value(thread, at, value);
 }
-/* Takes the next ticket and writes the op. */
-void sgc_record_op(struct sgc_record_thread *thread, enum sgc_record_op op);
+/* Takes the next ticket and writes the op; returns where its numbers go. The end of them becomes thread->at. */
+uint8_t *sgc_record_op(struct sgc_record_thread *thread, enum sgc_record_op op);
 uint64_t sgc_record_n_tickets(void);
 void sgc_record_reset_tickets(void);
-void sgc_record_handle(struct sgc_record_thread *stream, const struct sgc_weak *weak); /* its number */
+uint8_t *sgc_record_put_handle(struct sgc_record_thread *stream, uint8_t *at, const struct sgc_weak *weak);
 void sgc_record_closed(struct sgc_heap *heap);
 bool sgc_record_finalizing(void *object, bool found);
 bool sgc_record_finalizing_done(void *object);
