@@ -127,9 +127,9 @@ void tune_simplify(struct tune_search *search, size_t goal, size_t *choice, int6
 /* ---- measuring again */
 
 struct rounds {
-    size_t evals[TUNE_MAX_GOALS + 1], n_evals; /* evals[0]: the defaults */
-    size_t first[TUNE_MAX_GOALS + 1];          /* of each one's runs, the first of these rounds */
-    size_t n;                                  /* rounds that are complete */
+    size_t evals[TUNE_MAX_FINALS + 1], n_evals; /* evals[0]: the defaults */
+    size_t first[TUNE_MAX_FINALS + 1];          /* of each one's runs, the first of these rounds */
+    size_t n;                                   /* rounds that are complete */
 };
 
 /* How many winners, and how many rounds: all winners if there is time for `pairs` rounds, else the first ones. */
@@ -297,6 +297,12 @@ static void explain_keeping(struct tune_search *search, const struct rounds *rou
     snprintf(search->reason, sizeof(search->reason), "%s", reason);
 }
 
+/* The score, a little worse for each changed value: of two that are as good, the simpler. */
+static double standing(const struct tune_search *search, const struct tune_final *final)
+{
+    return final->score * (1 + 0.005 * (double)search->evals[final->eval].n_changed);
+}
+
 void tune_finish(struct tune_search *search, const size_t *choices, size_t n_choices)
 {
     struct rounds rounds = {.n_evals = 1};
@@ -313,8 +319,8 @@ void tune_finish(struct tune_search *search, const size_t *choices, size_t n_cho
     for (size_t i = 0; i < search->n_finals; i++) {
         const struct tune_final *final = &search->finals[i];
         const int merits = merit(search, final);
-        if (merits > best_merit ||
-            (merits == best_merit && merits > 0 && final->score < search->finals[search->chosen].score)) {
+        if (merits > best_merit || (merits == best_merit && merits > 0 &&
+                                    standing(search, final) < standing(search, &search->finals[search->chosen]))) {
             best_merit = merits;
             search->chosen = (int)i;
         }

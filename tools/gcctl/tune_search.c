@@ -406,21 +406,31 @@ static bool phase_refine(struct tune_search *search, int64_t until_ns)
     return true;
 }
 
+static void choices_add(size_t *choices, size_t *n, size_t eval)
+{
+    for (size_t i = 0; i < *n; i++)
+        if (choices[i] == eval)
+            return;
+    if (eval != 0)
+        choices[(*n)++] = eval;
+}
+
+/* Winners in the order in which they are dropped last: goal 0's, simplified and as it was, since simplifying is a
+ * gamble where noise is loud; then the other goals'. */
 static void phase_end(struct tune_search *search, int64_t simplify_until_ns)
 {
-    size_t choices[TUNE_MAX_GOALS], n_choices = 0;
+    size_t choices[TUNE_MAX_FINALS], n_choices = 0;
     for (size_t goal = 0; goal < tune_goals(search); goal++) {
-        size_t best;
+        size_t best, simpler;
         if (!tune_best(search, goal, 1, &best))
             break;
+        simpler = best;
         search->phase = TUNE_PHASE_SIMPLIFY;
         if (!tune_stopped(search))
-            tune_simplify(search, goal, &best, simplify_until_ns);
-        bool known = best == 0;
-        for (size_t i = 0; i < n_choices; i++)
-            known |= choices[i] == best;
-        if (!known)
-            choices[n_choices++] = best;
+            tune_simplify(search, goal, &simpler, simplify_until_ns);
+        choices_add(choices, &n_choices, simpler);
+        if (goal == 0)
+            choices_add(choices, &n_choices, best);
     }
     search->phase = TUNE_PHASE_FINAL;
     tune_finish(search, choices, n_choices);
@@ -436,7 +446,7 @@ int tune_search_run(struct tune_search *search)
     if (!search->evals[0].n_good)
         return -EINVAL;
     const int64_t final_ns =
-        (int64_t)fmin((double)search->pairs * (double)(tune_goals(search) + 1) * (double)search->run_ns * 1.1,
+        (int64_t)fmin((double)search->pairs * (double)(tune_goals(search) + 2) * (double)search->run_ns * 1.1,
                       0.4 * (double)search->budget_ns);
     const int64_t simplify_ns = (int64_t)fmin(30.0 * (double)search->run_ns, 0.15 * (double)search->budget_ns);
     const int64_t search_until_ns = search->budget_ns - final_ns - simplify_ns;

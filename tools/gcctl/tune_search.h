@@ -46,6 +46,7 @@ struct tune_eval {
 
 /* What is looked for. Goal 0: better on the whole, and hardly worse in anything; goal 1 + j: objective j above all. */
 #define TUNE_MAX_GOALS (1 + TUNE_N_METRICS)
+#define TUNE_MAX_FINALS (TUNE_MAX_GOALS + 1) /* goal 0 has two: simplified, and as it was */
 
 enum tune_verdict { TUNE_SAME, TUNE_BETTER, TUNE_WORSE };
 extern const char *const tune_verdict_names[];
@@ -94,7 +95,7 @@ struct tune_search {
     enum tune_phase phase;
     enum tune_end end;
     bool aborted; /* the measuring function ended it */
-    struct tune_final finals[TUNE_MAX_GOALS];
+    struct tune_final finals[TUNE_MAX_FINALS];
     size_t n_finals;
     int chosen; /* index in finals; -1: keep the defaults */
     char reason[400];
