@@ -5,8 +5,9 @@ n_passed=0 n_failed=0
 umask 022
 export LC_ALL=C
 unset SLABGC SLABGC_CONFIG SLABGC_PLUGIN_PATH DESTDIR LD_LIBRARY_PATH PKG_CONFIG_PATH MAKEFLAGS
-unset XDG_RUNTIME_DIR # no process of somebody else's
 scratch=$(mktemp -d "${TEST_TMPDIR:-/tmp}/install.XXXXXX")
+mkdir -m 700 "$scratch/runtime"
+export XDG_RUNTIME_DIR=$scratch/runtime # no process of somebody else's
 trap 'chmod -R u+w "$scratch"; rm -rf "$scratch"' EXIT
 
 claim() {

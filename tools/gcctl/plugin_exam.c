@@ -119,17 +119,31 @@ static json_t *exam_look(const char *path)
         if (plugin)
             exam_table(found, plugin);
     } else {
-        char abi[16];
-        snprintf(abi, sizeof(abi), "%u.%u", SGC_ABI_MAJOR, SGC_ABI_MINOR);
         json_object_set_new(found, "name", json_string(sgc_heap_strategy(heap)));
-        json_object_set_new(found, "version", json_string(sgc_version()));
-        json_object_set_new(found, "abi", json_string(abi));
-        json_object_set_new(found, "description", json_string("The bare object cache, built in."));
         json_object_set_new(found, "capabilities", exam_capabilities(sgc_heap_capabilities(heap)));
     }
     if (sgc_heap_close(heap, &error))
         json_object_set_new(found, "refused", json_string(error.message));
     return found;
+}
+
+/* The first that is visited is built in. */
+static int exam_built_in(void *found, const struct sgc_plugin_info *info)
+{
+    if (!*info->path && info->plugin)
+        exam_table(found, info->plugin);
+    return 1;
+}
+
+/* The built-in strategy's table is to be had only with those of all plug-ins: one of them may end this process, so what
+ * is known without them is written first. */
+static void exam_more(json_t *found, int result)
+{
+    if (json_dumpfd(found, result, JSON_COMPACT) || sgc_plugin_for_each(exam_built_in, found, NULL) != 1)
+        return;
+    lseek(result, 0, SEEK_SET);
+    if (ftruncate(result, 0))
+        _exit(1);
 }
 
 static _Noreturn void exam_child(const char *path, int result, int messages)
@@ -143,6 +157,10 @@ static _Noreturn void exam_child(const char *path, int result, int messages)
     dup2(messages, STDERR_FILENO);
     alarm(EXAM_SECONDS);
     json_t *found = exam_look(path);
+    if (!*path) {
+        exam_more(found, result);
+        lseek(result, 0, SEEK_SET);
+    }
     _exit(json_dumpfd(found, result, JSON_COMPACT) ? 1 : 0);
 }
 
@@ -215,7 +233,7 @@ json_t *gcctl_plugin_examine(const char *path)
         while (waitpid(child, &status, 0) < 0 && errno == EINTR)
             ;
         lseek(result, 0, SEEK_SET);
-        found = status == 0 ? json_loadfd(result, 0, NULL) : NULL;
+        found = status == 0 || !*path ? json_loadfd(result, JSON_DISABLE_EOF_CHECK, NULL) : NULL;
         if (!found)
             found = json_pack("{s:o}", "crash", exam_crash(status, messages));
         exam_complete(found, path);
