@@ -41,7 +41,7 @@ static void draw_strip(const struct gcctl_chart *chart, const struct gcctl_lifet
     fprintf(out, "<text class=\"strong\" x=\"%.1f\" y=\"%.1f\">", chart->left, y + 13);
     gcctl_chart_text(out, row->name);
     fprintf(out, "<tspan style=\"font-weight:400\">  %s died", gcctl_chart_value(text[0], GCCTL_CHART_COUNT, row->n));
-    if (row->n > 0)
+    if (row->n > 0 && (chart->right > 500 || strlen(row->name) < 22))
         fprintf(out, ", half younger than %s", gcctl_chart_value(text[1], GCCTL_CHART_NS, row->p50_ns));
     fprintf(out, "</tspan></text>\n");
     for (int i = from; i <= to; i++) {

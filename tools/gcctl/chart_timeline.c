@@ -103,7 +103,8 @@ static void draw_timeline(FILE *out, double width, const char *class, const void
     chart.x = (struct gcctl_axis){.unit = GCCTL_CHART_SECONDS,
                                   .from = 0,
                                   .to = data->seconds[data->n - 1],
-                                  .label = "time since the first sample"};
+                                  .label = data->without_pauses ? "time since the recording began"
+                                                                : "time since the first sample"};
     if (chart.x.to <= chart.x.from)
         chart.x.to = chart.x.from + 1e-3;
     const bool limit = data->limit > 0 && data->limit <= 2 * most;
@@ -146,11 +147,12 @@ static void mark(const struct gcctl_chart *chart, const char *name, double ns, i
 {
     char text[32];
     const double x = gcctl_chart_x(chart, ns);
-    const bool left = x > chart->right - 90;
+    /* max to the right, the others to the left, so that no name lies on another's line */
+    const bool left = row < 2 ? x > chart->left + 84 : x > chart->right - 84;
     fprintf(chart->out,
             "<path class=\"line dash %s\" d=\"M%.1f %.1fV%.1f\"/><text class=\"strong\" x=\"%.1f\" y=\"%.1f\" "
             "text-anchor=\"%s\">%s %s</text>\n",
-            class, x, chart->bottom, chart->top - 4 - 14 * row, left ? x - 5 : x + 5, chart->top + 5 - 14 * row,
+            class, x, chart->bottom, chart->top - 16 - 14 * row, left ? x - 5 : x + 5, chart->top - 7 - 14 * row,
             left ? "end" : "start", name, gcctl_chart_value(text, GCCTL_CHART_NS, ns));
 }
 
@@ -168,7 +170,7 @@ static void draw_distribution(FILE *out, double width, const char *class, const 
         from = quarter < from ? quarter : from;
         to = quarter > to ? quarter : to;
     }
-    struct gcctl_chart chart = {.out = out, .left = LEFT, .right = width - RIGHT_EDGE, .top = 66, .bottom = 256};
+    struct gcctl_chart chart = {.out = out, .left = LEFT, .right = width - RIGHT_EDGE, .top = 72, .bottom = 262};
     chart.x = (struct gcctl_axis){.unit = GCCTL_CHART_NS, .log = true, .label = data->what};
     chart.x.from = exp2((from - 3) / 4.0);
     chart.x.to = exp2((to + 3) / 4.0);

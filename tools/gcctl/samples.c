@@ -4,9 +4,13 @@
 #include "tools/gcctl/figures.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 #include <time.h>
+#include <unistd.h>
 
 #define MOST_SAMPLES 1000
 
@@ -78,6 +82,32 @@ static void samples_thin(struct gcctl_samples *samples)
     samples->stats = kept;
 }
 
+/* From here to messages_release, messages go to a file in memory: a process that ends amid a request is no error here.
+ * The descriptor of stderr, or -1. */
+static int messages_hold(int *kept)
+{
+    *kept = memfd_create("gcctl-messages", MFD_CLOEXEC);
+    const int terminal = *kept < 0 ? -1 : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (terminal >= 0)
+        dup2(*kept, STDERR_FILENO);
+    return terminal;
+}
+
+static void messages_release(int terminal, int kept, bool print)
+{
+    char text[1024];
+    ssize_t n;
+    if (terminal >= 0) {
+        dup2(terminal, STDERR_FILENO);
+        close(terminal);
+        lseek(kept, 0, SEEK_SET);
+    }
+    while (terminal >= 0 && print && (n = read(kept, text, sizeof(text))) > 0)
+        fwrite(text, 1, (size_t)n, stderr);
+    if (kept >= 0)
+        close(kept);
+}
+
 static int64_t now_ns(void)
 {
     struct timespec at;
@@ -90,7 +120,8 @@ int gcctl_samples_watch(struct gcctl_samples *samples, struct gcctl_client *clie
 {
     const int64_t began_ns = now_ns();
     int64_t next_ns = began_ns;
-    int status = 0;
+    int status = 0, kept;
+    const int terminal = messages_hold(&kept);
     while (!status && !(stop && *stop)) {
         status = gcctl_samples_take(samples, client);
         if (!status && tick)
@@ -109,5 +140,6 @@ int gcctl_samples_watch(struct gcctl_samples *samples, struct gcctl_client *clie
         else
             next_ns = now_ns();
     }
+    messages_release(terminal, kept, !samples->ended);
     return samples->ended ? 0 : status;
 }
