@@ -188,7 +188,8 @@ static int replay_once(const struct plan *plan, const struct options *options)
     struct play_heap_result *heaps = calloc(plan->info->n_heaps + 1u, sizeof(*heaps));
     if (!heaps || play_run(plan, &result, heaps, options->check)) {
         fprintf(stderr, "slabgc-replay: %s\n", heaps ? result.message : "no memory");
-        return heaps ? result.status : EX_OSERR;
+        free(heaps);
+        return result.status ? result.status : EX_OSERR;
     }
     if (options->json) {
         json_t *json = result_json(plan, &result, heaps, options->check);
@@ -234,6 +235,28 @@ static int fail(const char *file, const struct sgc_error *error)
                                                                 : EX_NOINPUT;
 }
 
+static int replay_file(struct trace *trace, const struct options *options)
+{
+    struct sgc_error error;
+    struct plan plan;
+    int status = EX_OSERR;
+    if (!trace_info(trace)->replayable) {
+        fprintf(stderr, "slabgc-replay: %s: a sampled recording (one object in %" PRIu64 ") cannot be replayed\n",
+                options->file, trace_info(trace)->sample);
+        return EX_DATAERR;
+    }
+    if (plan_make(&plan, trace, options->points, &error))
+        return fail(options->file, &error);
+    if (plan.cut)
+        fprintf(stderr, "slabgc-replay: %s: cut off after %" PRIu64 " events\n", options->file, plan.n_recorded);
+    if ((options->check && plan_lives(&plan)) || play_configure(plan.info, options->strategy, options->settings))
+        fprintf(stderr, "slabgc-replay: no memory\n");
+    else
+        status = replay_all(&plan, options);
+    plan_fini(&plan);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     static const struct argp argp = {
@@ -246,29 +269,12 @@ int main(int argc, char **argv)
     };
     struct options options = {.repeat = 1};
     struct sgc_error error;
-    struct plan plan;
     argp_err_exit_status = EX_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &options);
     if (options.check && !options.points_given)
         options.points = 3;
     struct trace *trace = trace_open(options.file, &error);
-    if (!trace)
-        return fail(options.file, &error);
-    if (!trace_info(trace)->replayable) {
-        fprintf(stderr, "slabgc-replay: %s: a sampled recording (one object in %" PRIu64 ") cannot be replayed\n",
-                options.file, trace_info(trace)->sample);
-        return EX_DATAERR;
-    }
-    if (plan_make(&plan, trace, options.points, &error))
-        return fail(options.file, &error);
-    if (plan.cut)
-        fprintf(stderr, "slabgc-replay: %s: cut off after %" PRIu64 " events\n", options.file, plan.n_recorded);
-    int status = EX_OSERR;
-    if ((options.check && plan_lives(&plan)) || play_configure(plan.info, options.strategy, options.settings))
-        fprintf(stderr, "slabgc-replay: no memory\n");
-    else
-        status = replay_all(&plan, &options);
-    plan_fini(&plan);
+    const int status = trace ? replay_file(trace, &options) : fail(options.file, &error);
     trace_close(trace);
     return status;
 }
