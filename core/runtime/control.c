@@ -31,6 +31,7 @@ static struct sgc_control control = {.listener = -1, .directory = -1};
 static struct sgc_control abandoned; /* the parent's, in a forked child: what its thread was using stays reachable */
 static struct {
     bool started; /* in this process; in a turn */
+    bool forked;  /* this process is a child of one that had started */
     bool gone;    /* a client said go, or the time is over */
     uint64_t wait_ns, until_ns;
     pthread_cond_t go;
@@ -213,7 +214,7 @@ static int control_start_socket(const struct sgc_config_entry *entry, uint64_t w
         start.wait_ns = wait_ns;
         return 0;
     }
-    if (entry->value[0] == '/')
+    if (entry->value[0] == '/' && !(start.forked && code == -EADDRINUSE)) /* its parent listens there */
         return sgc_place_error(&entry->value_place, error, code, "%s", local.message);
     sgc_warn("no control socket: %s", local.message);
     return 0;
@@ -288,6 +289,7 @@ static void control_forget_parent(void)
     memset(&control, 0, sizeof(control));
     control.listener = control.directory = -1;
     start.started = false;
+    start.forked = true;
     start.gone = true; /* whoever wanted to look before the first heap has looked */
     pthread_cond_init(&start.go, NULL);
 }

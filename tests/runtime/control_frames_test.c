@@ -1,4 +1,5 @@
 /* control_frames_test.c - lines that are no requests, clients that misbehave, and programs that do not notice. */
+#include "core/os/fault.h"
 #include "core/runtime/control_server.h"
 
 #include "tests/runtime/control_kit.h"
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -180,6 +182,50 @@ START_TEST(who_does_not_read_is_closed_and_holds_no_memory)
 }
 END_TEST
 
+START_TEST(the_copy_ends_with_the_client_that_asked_for_it)
+{
+    struct sgc_heap *heap = control_start(NULL);
+    struct sgc_cache *cache = sgc_cache_create(heap, &leaf_type, NULL);
+    for (unsigned i = 0; i < 100000; i++)
+        ck_assert_ptr_nonnull(sgc_new(cache));
+    int fd = control_connect("socket");
+    control_say(fd, "{\"command\":\"walk\",\"heap\":\"words\"}");
+    char *line = control_hear(fd); /* it is at work, and soon waits for a reader */
+    ck_assert_ptr_nonnull(strstr(line, "\"items\""));
+    free(line);
+    close(fd);
+    siginfo_t info;
+    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0)
+        continue; /* until there is no child any more, not even a dead one */
+    ck_assert_int_eq(errno, ECHILD);
+    fd = control_connect("socket");
+    json_t *verified = control_result(fd, "{\"command\":\"verify\",\"heap\":\"words\"}");
+    ck_assert(json_is_true(control_at(verified, "heaps.0.ok")));
+    json_decref(verified);
+}
+END_TEST
+
+START_TEST(a_call_that_fails_costs_the_connection_at_most)
+{
+    control_start(NULL);
+    unsigned n_served = 0;
+    for (unsigned k = 1; k <= 40; k++) {
+        sgc_os_fault_arm(k, false);
+        int fd = control_try_connect("socket");
+        for (unsigned i = 0; fd >= 0 && i < 3; i++) {
+            control_say(fd, i == 1 ? "{\"command\":\"verify\"}" : "{\"command\":\"stat\"}");
+            char *line = control_hear(fd);
+            n_served += line && strstr(line, "\"ok\":true");
+            free(line);
+        }
+        close(fd);
+        sgc_os_fault_disarm();
+    }
+    ck_assert_uint_gt(n_served, 20);
+    json_decref(control_result(control_connect("socket"), "{\"command\":\"hello\"}"));
+}
+END_TEST
+
 /* ---- a program that goes on */
 
 static atomic_bool stopping;
@@ -299,7 +345,7 @@ static bool fuzz_send(int fd, const char *line, size_t n)
 
 START_TEST(no_bytes_from_a_client_disturb_a_program)
 {
-    enum { N_LINES = 3000 };
+    enum { N_LINES = 2000 };
     struct worker workers[2] = {{0}, {0}};
     uint64_t seed = support_seed("control fuzz", 0);
     struct sgc_heap *heap = control_start(NULL);
@@ -373,6 +419,8 @@ int main(void)
     tcase_add_test(all, the_ninth_client_is_turned_away_until_one_leaves);
     tcase_add_test(all, an_unfinished_line_ends_the_connection_after_the_deadline);
     tcase_add_test(all, who_does_not_read_is_closed_and_holds_no_memory);
+    tcase_add_test(all, the_copy_ends_with_the_client_that_asked_for_it);
+    tcase_add_test(all, a_call_that_fails_costs_the_connection_at_most);
     tcase_add_test(all, no_bytes_from_a_client_disturb_a_program);
     tcase_add_test(all, a_thousand_connections_in_a_second_disturb_no_program);
     suite_add_tcase(suite, all);

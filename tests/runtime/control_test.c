@@ -331,6 +331,21 @@ START_TEST(a_child_of_fork_leaves_the_parents_socket_alone_and_gets_its_own_when
 }
 END_TEST
 
+START_TEST(a_child_of_fork_opens_heaps_although_its_parent_has_the_path)
+{
+    int status;
+    ck_assert_ptr_nonnull(open_with(settings_at("socket", ""), NULL));
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(sgc_heap_open("more", &(struct sgc_heap_options){.strategy = "none"}, NULL) ? 0 : 1);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%x", status);
+    json_t *hello = control_result(control_connect("socket"), "{\"command\":\"hello\"}");
+    ck_assert_int_eq(control_number(hello, "pid"), getpid());
+    json_decref(hello);
+}
+END_TEST
+
 START_TEST(a_child_of_fork_holds_no_descriptor_of_the_parents_clients)
 {
     ck_assert_ptr_nonnull(open_with(settings_at("socket", ""), NULL));
@@ -475,6 +490,7 @@ int main(void)
     tcase_add_test(all, a_process_that_exits_takes_its_socket_along_and_one_that_is_killed_leaves_it_to_the_next);
     tcase_add_test(all, exit_waits_for_no_client);
     tcase_add_test(all, a_child_of_fork_leaves_the_parents_socket_alone_and_gets_its_own_when_a_heap_opens);
+    tcase_add_test(all, a_child_of_fork_opens_heaps_although_its_parent_has_the_path);
     tcase_add_test(all, a_child_of_fork_holds_no_descriptor_of_the_parents_clients);
     tcase_add_test(all, a_report_has_the_final_figures_of_each_heap);
     tcase_add_test(all, a_report_that_cannot_be_written_refuses_the_heap);
