@@ -21,7 +21,7 @@ extern "C" {
 SGC_API int sgc_config_reload(struct sgc_error *error);
 
 /* Calls visit for each value in effect: section ("heap.words"), key, value and origin ("/etc/slabgc/slabgc.conf:3",
- * "$SLABGC", "program", "sgc_heap_switch", "default"): what config says of heaps, strategies, caches and plug-ins; for
+ * "$SLABGC", "gcctl" (a live change), "program", "sgc_heap_switch", "default"): what config says of heaps, strategies, caches and plug-ins; for
  * each open heap and each loaded strategy also what it does not say. Non-zero from visit ends it and is returned; else
  * 0, or a negative errno when config cannot be read. The texts are valid for the call; visit may call slabgc. At rest
  * (panics in a section); may block. */
