@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #define START_NS INT64_C(10000000000) /* a program has so long to open its first heap's control socket */
-#define COMPRESSION_LEVEL 1           /* measured: DESIGN.md, "Recording" */
+#define COMPRESSION_LEVEL 2           /* measured: tools/replay/README.md */
 
 struct record {
     const struct gcctl_call *call;

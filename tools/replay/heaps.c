@@ -87,6 +87,16 @@ static bool configure_is_choice(const struct trace_info *info, const char *entry
     return false;
 }
 
+/* A key may stand once in $SLABGC: a setting takes the place of an inherited one. */
+static bool configure_is_set(const char *const *settings, const char *entry)
+{
+    const size_t key = strcspn(entry, "=,");
+    for (; settings && *settings; settings++)
+        if (strcspn(*settings, "=") == key && !strncmp(*settings, entry, key))
+            return true;
+    return false;
+}
+
 int play_configure(const struct trace_info *info, const char *strategy, const char *const *settings)
 {
     const char *inherited = getenv("SLABGC");
@@ -98,7 +108,7 @@ int play_configure(const struct trace_info *info, const char *strategy, const ch
         return -ENOMEM;
     for (const char *entry = inherited ? inherited : ""; *entry;) {
         const size_t n = strcspn(entry, ",");
-        if (n && !(strategy && configure_is_choice(info, entry, n))) {
+        if (n && !(strategy && configure_is_choice(info, entry, n)) && !configure_is_set(settings, entry)) {
             fprintf(out, "%s%.*s", comma, (int)n, entry);
             comma = ",";
         }
