@@ -20,7 +20,7 @@ fi
 export SLABGC_PLUGIN_PATH
 cd "$dir" || exit 1
 
-n_passed=0 n_failed=0 started=()
+n_passed=0 n_failed=0 started=() status=0
 finish() {
     [ ${#started[@]} -eq 0 ] || kill -9 "${started[@]}" 2>/dev/null
     wait 2>/dev/null
@@ -81,7 +81,7 @@ start() {
     SLABGC=control.socket=auto,$1 "$wordgraph" --max-words=400 --repeat=1000000 "$dir/words" >"$dir/words.out" 2>&1 &
     pid=$!
     started+=("$pid")
-    until_true answers "$pid" || { cat "$dir/words.out"; status=1 fail "wordgraph with $1 answers"; }
+    until_true answers "$pid" || { cat "$dir/words.out"; status=1; fail "wordgraph with $1 answers"; exit 1; }
 }
 # start_idle SETTINGS: one that has read the text and waits for more: nothing happens there by itself
 start_idle() {
@@ -92,7 +92,7 @@ start_idle() {
     started+=("$pid")
     exec 9>"$dir/more"
     cat "$dir/words" >&9
-    until_true answers "$pid" || { cat "$dir/words.out"; status=1 fail "wordgraph with $1 answers"; }
+    until_true answers "$pid" || { cat "$dir/words.out"; status=1; fail "wordgraph with $1 answers"; exit 1; }
 }
 # stop_all: kill -9
 stop_all() {
