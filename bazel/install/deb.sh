@@ -1,5 +1,6 @@
 #!/bin/bash
-# Makes the Debian package of the tar that stage.sh made: deb.sh OUT TAR VERSION EPOCH CONTROL CHANGELOG LICENSE OVERRIDES
+# Makes the Debian package of the tar that stage.sh made: deb.sh OUT TAR VERSION EPOCH CONTROL CHANGELOG LICENSE
+# OVERRIDES
 # The package is the same for the same files: SOURCE_DATE_EPOCH is the changelog's date.
 set -euo pipefail
 export LC_ALL=C
@@ -14,7 +15,8 @@ tar -xf "$tar" -C "$root/usr"
 
 usr=$root/usr
 sed -i 's|@PREFIX@|/usr|g' "$usr"/lib/pkgconfig/*.pc
-for file in "$usr"/bin/* "$usr"/lib/slabgc/slabgc-* "$usr"/lib/slabgc/plugins/*.so "$usr"/lib/*.so.*.*.* "$usr"/lib/libslabgc-malloc.so; do
+for file in "$usr"/bin/* "$usr"/lib/slabgc/slabgc-* "$usr"/lib/slabgc/plugins/*.so \
+    "$usr"/lib/*.so.*.*.* "$usr"/lib/libslabgc-malloc.so; do
     strip --strip-unneeded --remove-section=.comment --remove-section=.note "$file"
 done
 strip --strip-debug --enable-deterministic-archives "$usr"/lib/libslabgc.a
@@ -31,7 +33,8 @@ gzip -9nc "$changelog" >"$docs/changelog.gz"
 chmod 644 "$docs"/*
 install -m 644 "$overrides" "$usr/share/lintian/overrides/slabgc"
 
-size=$(($(find "$usr" -type f -printf '%s\n' | awk '{ n += int(($1 + 1023) / 1024) } END { print n }') + $(find "$usr" ! -type f | wc -l)))
+size=$(($(find "$usr" -type f -printf '%s\n' |
+    awk '{ n += int(($1 + 1023) / 1024) } END { print n }') + $(find "$usr" ! -type f | wc -l)))
 sed "s/@VERSION@/$version/; s/@SIZE@/$size/" "$control" >"$root/DEBIAN/control"
 echo 'libslabgc 0 slabgc (>= 0.4.0)' >"$root/DEBIAN/shlibs"
 echo 'activate-noawait ldconfig' >"$root/DEBIAN/triggers"

@@ -1,7 +1,8 @@
 #!/bin/bash
 # bazel run //bazel:install -- [--prefix=DIR] [--uninstall] [--dry-run] [--force]
 # Puts the files of slabgc.tar (beside this script) below DESTDIR/PREFIX, or takes away what it put there.
-# Everything is checked first; then each file is written under a temporary name; then all are renamed. What was installed stands in
+# Everything is checked first; then each file is written under a temporary name; then all are renamed. What was
+# installed stands in
 # PREFIX/lib/slabgc/manifest: "d DIRECTORY" for those that the installation made, "f FILE".
 set -euo pipefail
 export LC_ALL=C
@@ -11,7 +12,8 @@ usage() {
     cat <<'END'
 usage: bazel run //bazel:install -- [--prefix=DIR] [--dry-run] [--force]
        bazel run //bazel:install -- [--prefix=DIR] [--dry-run] --uninstall
-Installs slabgc below DIR (/usr/local; a relative one counts from where you are), or removes what an earlier run installed there.
+Installs slabgc below DIR (/usr/local; a relative one counts from where you are), or removes what an earlier run
+installed there.
 $DESTDIR goes before DIR, for packages. --force replaces files that no earlier run installed.
 END
 }
@@ -154,9 +156,11 @@ check_files() { # check_files FILES OLD
     local file
     while IFS= read -r file; do
         check_directory "$root/${file%/*}"
-        [ ! -d "$root/$file" ] || [ -L "$root/$file" ] || die "$root/$file is in the way: a directory; nothing was changed"
+        [ ! -d "$root/$file" ] || [ -L "$root/$file" ] ||
+        die "$root/$file is in the way: a directory; nothing was changed"
         if [ -e "$root/$file" ] && [ -z "$force" ] && [[ $'\n'$2$'\n' != *$'\n'"$file"$'\n'* ]]; then
-            die "$root/$file is there, and no earlier run of this installed it; nothing was changed (--force replaces it)"
+            die "$root/$file is there, and no earlier run of this installed it; nothing was changed" \
+                "(--force replaces it)"
         fi
         note_directories "$root/${file%/*}"
     done <<<"$1"
@@ -178,9 +182,11 @@ link_cache() {
     [ -z "$destdir" ] || return 0
     ldconfig=$(PATH=$PATH:/sbin:/usr/sbin command -v ldconfig) || return 0
     if "$ldconfig" -N -v 2>/dev/null | grep -q "^$prefix/lib:"; then
-        if [ "$(id -u)" -eq 0 ]; then "$ldconfig"; else say "let root run ldconfig, so that programs find libslabgc.so.0"; fi
+        [ "$(id -u)" -ne 0 ] || { "$ldconfig"; return; }
+        say "let root run ldconfig, so that programs find libslabgc.so.0"
     elif [ "$mode" = install ]; then
-        say "the dynamic linker does not look into $prefix/lib: link with -Wl,-rpath,$prefix/lib, or set LD_LIBRARY_PATH"
+        say "the dynamic linker does not look into $prefix/lib:" \
+            "link with -Wl,-rpath,$prefix/lib, or set LD_LIBRARY_PATH"
     fi
 }
 
@@ -213,7 +219,8 @@ install() {
     done <<<"$files"
     staged+=("$manifest.slabgc-new")
     write_manifest "$(printf '%s\n' "$files" "$old" | sort -u)" >"$manifest.slabgc-new"
-    # From here on only renames, under a manifest that has what was there and what will be: killed now, this runs again, or uninstalls.
+    # From here on only renames, under a manifest that has what was there and what will be: killed now, this runs
+    # again, or uninstalls.
     staged=()
     mv -fT -- "$manifest.slabgc-new" "$manifest"
     while IFS= read -r file; do

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Makes the tar of what is installed: stage.sh OUT VERSION EPOCH PLACE=FILE...
-# A place that ends in / takes the file under its own name, or what is in a tar. The tar that is made is the same for the same files.
+# A place that ends in / takes the file under its own name, or what is in a tar. The tar that is made is the same for
+# the same files.
 set -euo pipefail
 export LC_ALL=C
 umask 022
@@ -32,4 +33,5 @@ ln -s libslabgc.so.0 lib/libslabgc.so
 sed -i "s|@VERSION@|$version|g" lib/pkgconfig/*.pc lib/cmake/slabgc/*.cmake
 echo "$version" >share/slabgc/version
 cd - >/dev/null
-tar --create --file "$out" --directory "$tree" --sort=name --format=gnu --mtime="@$epoch" --owner=0 --group=0 --numeric-owner .
+tar --create --file "$out" --directory "$tree" --sort=name --format=gnu \
+    --mtime="@$epoch" --owner=0 --group=0 --numeric-owner .

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# claims.sh - how the scripts of this folder say what holds: `claim TEXT COMMAND...` counts by the command's status, and shows what it
+# claims.sh - how the scripts of this folder say what holds: `claim TEXT COMMAND...` counts by the command's status,
+# and shows what it
 # printed when it fails. Sourced; ends with `claims_end`.
 n_passed=0 n_failed=0
 umask 022

@@ -1,5 +1,6 @@
 #!/bin/bash
-# From an installed prefix: what a user builds, runs, writes and takes away again. Needs a compiler, make, cmake and pkg-config.
+# From an installed prefix: what a user builds, runs, writes and takes away again. Needs a compiler, make, cmake and
+# pkg-config.
 # Arguments: the installer, README.md, the file that names config's keys.
 set -uo pipefail
 . tests/install/claims.sh
@@ -17,13 +18,15 @@ claim "--dry-run says what it would do and does nothing" eval \
     'prints "^would install $scratch/caller/p/bin/gcctl$" run --prefix=p --dry-run && [ -z "$(ls caller)" ]'
 mkdir -p caller/busy/lib && echo mine >caller/busy/lib/libslabgc.a
 claim "a file of somebody else's is not replaced, and nothing is installed beside it" eval \
-    'ends 1 "libslabgc.a is there.*nothing was changed" run --prefix=busy && [ "$(find caller/busy -type f | wc -l)" = 1 ]'
+    'ends 1 "libslabgc.a is there.*nothing was changed" run --prefix=busy && [ "$(find caller/busy -type f |
+        wc -l)" = 1 ]'
 mkdir -p caller/blocked && echo mine >caller/blocked/include
 claim "nothing is installed where a file stands in a directory's place" eval \
     'ends 1 "in the way.*nothing was changed" run --prefix=blocked && [ "$(ls caller/blocked)" = include ]'
 claim "a prefix that pkg-config would not understand is refused" ends 1 "blanks" run --prefix="a b"
 claim "DESTDIR goes before the prefix, and not into the files" eval \
-    'DESTDIR=$scratch/dest run --prefix=/usr && grep -qx prefix=/usr dest/usr/lib/pkgconfig/slabgc.pc && [ -f dest/usr/include/slabgc/slabgc.h ]'
+    'DESTDIR=$scratch/dest run --prefix=/usr && grep -qx prefix=/usr dest/usr/lib/pkgconfig/slabgc.pc &&
+        [ -f dest/usr/include/slabgc/slabgc.h ]'
 claim "what was installed with DESTDIR goes again" eval \
     'DESTDIR=$scratch/dest run --prefix=/usr --uninstall && [ -z "$(find dest -mindepth 1)" ]'
 mkdir -p caller/half/share/slabgc/version.slabgc-new # what the last file is written under
@@ -43,8 +46,10 @@ sed -n '/^```c$/,/^```$/{/^```/!p}' "$readme" >prog.c
 sed -n '/^```ini$/,/^```$/{/^```/!p}' "$readme" >readme.conf
 first='^generational: value 0$'
 
-claim "the README's program builds by gcc and pkg-config alone" eval 'gcc -Wall -Wextra -Werror -o shared prog.c $(pc slabgc)'
-claim "and runs, with a collector from the installed directory" eval 'LD_LIBRARY_PATH=$prefix/lib prints "$first" ./shared'
+claim "the README's program builds by gcc and pkg-config alone" \
+    eval 'gcc -Wall -Wextra -Werror -o shared prog.c $(pc slabgc)'
+claim "and runs, with a collector from the installed directory" \
+    eval 'LD_LIBRARY_PATH=$prefix/lib prints "$first" ./shared'
 claim "on the collector that the README's config chooses" eval \
     'LD_LIBRARY_PATH=$prefix/lib SLABGC_CONFIG=$PWD/readme.conf prints "$first" ./shared'
 claim "it links libslabgc.so.0" prints 'NEEDED.*libslabgc\.so\.0' readelf -d shared
@@ -52,7 +57,8 @@ claim "it builds with the static library by module slabgc-static" eval 'gcc -o s
 claim "and runs without the shared one" prints "$first" ./static
 mkdir only && cp "$prefix/lib/libslabgc.a" only/
 claim "pkg-config --static slabgc names what libslabgc.a needs" eval \
-    'gcc -o private prog.c $(pkg-config --static --define-variable=libdir=$PWD/only --cflags --libs slabgc) && prints "$first" ./private'
+    'gcc -o private prog.c $(pkg-config --static --define-variable=libdir=$PWD/only --cflags --libs slabgc) &&
+        prints "$first" ./private'
 cat >CMakeLists.txt <<'END'
 cmake_minimum_required(VERSION 3.13)
 project(user C)
@@ -63,12 +69,15 @@ add_executable(cmade_static prog.c)
 target_link_libraries(cmade_static slabgc::slabgc_static)
 END
 claim "it builds with CMake, shared and static" eval \
-    'cmake -S . -B built -DCMAKE_PREFIX_PATH="$prefix" && cmake --build built && prints "$first" built/cmade && prints "$first" built/cmade_static'
-sed 's/slabgc 0.4/slabgc 0.3/' CMakeLists.txt >wrong.txt && mkdir wrong && cp wrong.txt wrong/CMakeLists.txt && cp prog.c wrong/
+    'cmake -S . -B built -DCMAKE_PREFIX_PATH="$prefix" && cmake --build built && prints "$first" built/cmade &&
+        prints "$first" built/cmade_static'
+sed 's/slabgc 0.4/slabgc 0.3/' CMakeLists.txt >wrong.txt && mkdir wrong && cp wrong.txt wrong/CMakeLists.txt &&
+    cp prog.c wrong/
 claim "CMake does not take it for another minor version" ends 1 'version "0\.3"' \
     cmake -S wrong -B wrong/built -DCMAKE_PREFIX_PATH="$prefix"
 mv "$prefix" moved
-claim "the shared library finds its collectors where it was moved to" eval 'LD_LIBRARY_PATH=$PWD/moved/lib prints "$first" ./shared'
+claim "the shared library finds its collectors where it was moved to" \
+    eval 'LD_LIBRARY_PATH=$PWD/moved/lib prints "$first" ./shared'
 mv moved "$prefix"
 claim "the malloc of a program is slabgc's by LD_PRELOAD" eval \
     'SLABGC_MALLOC_STATS=1 LD_PRELOAD=$prefix/lib/libslabgc-malloc.so prints malloc sort prog.c'
@@ -77,7 +86,8 @@ claim "the malloc of a program is slabgc's by LD_PRELOAD" eval \
 
 gcctl=$prefix/bin/gcctl
 claim "gcctl says its version" prints "^gcctl $(pkg-config --modversion slabgc)$" "$gcctl" --version
-claim "there is a man page for each command" eval '"$gcctl" document man-list >pages && while read -r page; do [ -s "$prefix/share/man/man1/$page.1" ] || exit 1; done <pages'
+claim "there is a man page for each command" eval '"$gcctl" document man-list >pages &&
+    while read -r page; do [ -s "$prefix/share/man/man1/$page.1" ] || exit 1; done <pages'
 # scdoc puts an empty paragraph between two; mandoc -Tlint means nothing else.
 lint() { ! mandoc -Tlint -W warning "$prefix"/share/man/man*/* | grep -v 'skipping paragraph macro: PP'; }
 claim "mandoc finds nothing in the man pages" lint
@@ -107,7 +117,8 @@ missing() {
 }
 claim "it names every key" missing
 claim "gcctl config check says the same" "$gcctl" config check all.conf
-claim "a wrong key in it is found" eval 'sed "s/^memory_limit/memory_limt/" all.conf >wrong.conf && ends 1 "wrong.conf:[0-9]+:.*memory_limit" ./check "$PWD/wrong.conf"'
+claim "a wrong key in it is found" eval 'sed "s/^memory_limit/memory_limt/" all.conf >wrong.conf &&
+    ends 1 "wrong.conf:[0-9]+:.*memory_limit" ./check "$PWD/wrong.conf"'
 
 # ---- a plug-in
 
@@ -119,38 +130,57 @@ claim "a name that is none is refused" ends 64 'no name' gcctl plugin new ../min
 claim "its Makefile builds it, without a warning" eval 'make -C mine CFLAGS="-O2 -Wall -Wextra -Werror"'
 claim "it keeps the contract" prints 'all [0-9]{3} claims of the contract hold' gcctl plugin check mine/mine.so
 claim "its Makefile installs it" eval 'make -C mine install && [ -f "$prefix/lib/slabgc/plugins/mine.so" ]'
-claim "gcctl sees it there" prints "^mine +0\.1 +1\.0 +$prefix/lib/slabgc/plugins/mine\.so +references" gcctl plugin list
+claim "gcctl sees it there" \
+    prints "^mine +0\.1 +1\.0 +$prefix/lib/slabgc/plugins/mine\.so +references" gcctl plugin list
 claim "config chooses it" eval 'SLABGC=strategy=mine LD_LIBRARY_PATH=$prefix/lib prints "^mine: value 0$" ./shared'
 claim "a program with the static library finds it too" eval 'SLABGC=strategy=mine prints "^mine: value 0$" ./static'
-claim "its parameters are config's" ends 1 'did you mean "growth"' env SLABGC=strategy=mine,strategy.mine.grwth=1% ./static
+claim "its parameters are config's" \
+    ends 1 'did you mean "growth"' env SLABGC=strategy=mine,strategy.mine.grwth=1% ./static
 
-text=$readme
 claim "what wordgraph does is recorded" eval \
-    'prints "events" gcctl record -o words.trace -- "$prefix/lib/slabgc/slabgc-wordgraph" "$text" && [ -s words.trace ]'
+    'prints "events" gcctl record -o words.trace -- "$prefix/lib/slabgc/slabgc-wordgraph" "$readme" && [ -s words.trace ]'
 claim "and replayed on the plug-in and on ours, with the same live sets" eval \
-    'gcctl replay words.trace --strategy mine --strategy rcu >replayed && prints "^mine .* same +none" cat replayed && prints "^rcu .* same +none" cat replayed'
+    'gcctl replay words.trace --strategy mine --strategy rcu >replayed &&
+        prints "^mine .* same +none" cat replayed && prints "^rcu .* same +none" cat replayed'
 
-{ # its own invariants never hold
-    echo 's/"mine"/"broken"/; s/= sgc_op_verify_nothing/= broken_verify/'
-    echo '/^static const struct sgc_strategy_ops/i static int broken_verify(void *self, struct sgc_error *error) { return ((struct strategy *)self)->host->fail(error, -EUCLEAN, "broken"); }'
-} >broken.sed
+cat >broken.sed <<'END' # its own invariants never hold
+s/"mine"/"broken"/; s/= sgc_op_verify_nothing/= broken_verify/
+/^static const struct sgc_strategy_ops/i \
+static int broken_verify(void *self, struct sgc_error *error)\
+{\
+    return ((struct strategy *)self)->host->fail(error, -EUCLEAN, "broken");\
+}
+END
 sed -f broken.sed mine/mine.c >mine/broken.c
 gcc -std=c11 -w -fPIC -shared $(pkg-config --cflags slabgc) -o mine/broken.so mine/broken.c
-claim "a plug-in that breaks the contract is told which claims" ends 1 'loads, its table is right, but [0-9]+ of [0-9]+ claims of the contract fail' gcctl plugin check --quick mine/broken.so
+claim "a plug-in that breaks the contract is told which claims" \
+    ends 1 'loads, its table is right, but [0-9]+ of [0-9]+ claims of the contract fail' \
+    gcctl plugin check --quick mine/broken.so
 echo '__attribute__((constructor)) static void crash(void) { __builtin_trap(); }' >crash.c
 gcc -shared -fPIC -o mine/crash.so crash.c
-claim "a plug-in that crashes is named, with its signal" ends 1 'crash\.so: refused: loading it ended the process by SIG(ILL|TRAP)' gcctl plugin check mine/crash.so
+claim "a plug-in that crashes is named, with its signal" \
+    ends 1 'crash\.so: refused: loading it ended the process by SIG(ILL|TRAP)' gcctl plugin check mine/crash.so
 echo text >mine/odd.so
 claim "plugin list names all of a directory, and goes on behind a crash" eval \
-    'export SLABGC_PLUGIN_PATH=$PWD/mine; prints "^crash .*refused: loading it ended" gcctl plugin list && prints "^odd .*refused: not an ELF file" gcctl plugin list && prints "^rcu .*references" gcctl plugin list'
-claim "and says which file hides another" eval 'SLABGC_PLUGIN_PATH=$PWD/mine prints "^mine .*hidden by $PWD/mine/mine.so" gcctl plugin list'
+    'export SLABGC_PLUGIN_PATH=$PWD/mine; prints "^crash .*refused: loading it ended" gcctl plugin list &&
+        prints "^odd .*refused: not an ELF file" gcctl plugin list && prints "^rcu .*references" gcctl plugin list'
+claim "and says which file hides another" \
+    eval 'SLABGC_PLUGIN_PATH=$PWD/mine prints "^mine .*hidden by $PWD/mine/mine.so" gcctl plugin list'
+cat >reasons.py <<'END'
+import json
+for plugin in json.load(open("list.json"))["plugins"]:
+    print(plugin["name"], plugin["refused"])
+END
 claim "plugin list --json is JSON with a reason for each refusal" eval \
-    'SLABGC_PLUGIN_PATH=$PWD/mine gcctl plugin list --json >list.json && prints "^not an ELF file$" python3 -c "import json; print([p for p in json.load(open(\"list.json\"))[\"plugins\"] if p[\"name\"] == \"odd\"][0][\"refused\"])"'
+    'SLABGC_PLUGIN_PATH=$PWD/mine gcctl plugin list --json >list.json &&
+        prints "^odd not an ELF file$" python3 reasons.py'
 
 # ---- taking it away
 
 rm "$prefix/lib/slabgc/plugins/mine.so"
 claim "uninstalling leaves nothing" eval 'run --uninstall --prefix=p && [ ! -e "$prefix" ]'
 claim "once more there is nothing to remove" ends 1 'nothing is installed' run --uninstall --prefix=p
-claim "what is not ours stays" eval 'run --prefix=p && touch "$prefix/lib/slabgc/plugins/theirs.so" && prints "stays: it is not empty" run --uninstall --prefix=p && [ "$(find "$prefix" -type f)" = "$prefix/lib/slabgc/plugins/theirs.so" ]'
+claim "what is not ours stays" eval 'run --prefix=p && touch "$prefix/lib/slabgc/plugins/theirs.so" &&
+    prints "stays: it is not empty" run --uninstall --prefix=p &&
+        [ "$(find "$prefix" -type f)" = "$prefix/lib/slabgc/plugins/theirs.so" ]'
 claims_end
