@@ -15,8 +15,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define MAX_CACHES 4096
-
 /* ---- heaps by name */
 
 int sgc_control_heap(struct sgc_control_request *request, struct sgc_open_heap **out)
@@ -140,19 +138,15 @@ json_t *sgc_control_figures_json(const struct sgc_control_figures *figures, bool
 
 /* ---- stat */
 
-/* The i-th open heap, or the one that is asked for as the 0th; false: no more. */
-static bool stat_copy(const struct sgc_open_heap *only, size_t i, struct sgc_control_figures *out)
+/* The i-th open heap, or the only one that is asked for; NULL: no more. */
+static struct sgc_open_heap *stat_find(struct sgc_open_heap *only, size_t i)
 {
-    SGC_LIST_FOR_EACH (link, sgc_runtime_heaps()) {
-        struct sgc_open_heap *record = SGC_LIST_ENTRY(link, struct sgc_open_heap, link);
-        if (only && record != only)
-            continue;
-        if (i-- > 0)
-            continue;
-        sgc_control_figures(record->heap, out);
-        return true;
-    }
-    return false;
+    if (only)
+        return only;
+    SGC_LIST_FOR_EACH (link, sgc_runtime_heaps())
+        if (i-- == 0)
+            return SGC_LIST_ENTRY(link, struct sgc_open_heap, link);
+    return NULL;
 }
 
 static json_t *stat_heaps(struct sgc_control_request *request, bool buckets)
@@ -161,12 +155,15 @@ static json_t *stat_heaps(struct sgc_control_request *request, bool buckets)
     json_t *heaps = json_array();
     bool more = true;
     for (size_t i = 0; more; i++) {
-        struct sgc_open_heap *only;
+        struct sgc_open_heap *only = NULL, *record = NULL;
         sgc_runtime_read_begin();
-        const int code = i == 0 ? sgc_control_heap(request, &only) : sgc_control_text(request, "heap") ? -ENOENT : 0;
-        more = code == 0 && stat_copy(i == 0 ? only : NULL, i, &figures);
+        if (i > 0 || sgc_control_heap(request, &only) == 0)
+            record = stat_find(only, i);
+        if (record)
+            sgc_control_figures(record->heap, &figures);
+        more = record && !only;
         sgc_runtime_read_end();
-        if (more)
+        if (record)
             json_array_append_new(heaps, sgc_control_figures_json(&figures, buckets));
     }
     return heaps;
@@ -256,18 +253,20 @@ static int caches_add(void *arg, struct sgc_cache *cache)
 static int caches_run(struct sgc_control_request *request)
 {
     struct caches_walk walk = {.list = json_array()};
-    struct sgc_open_heap *only;
-    sgc_runtime_read_begin();
-    int code = sgc_control_heap(request, &only);
-    if (code == 0) {
-        SGC_LIST_FOR_EACH (link, sgc_runtime_heaps()) {
-            struct sgc_open_heap *record = SGC_LIST_ENTRY(link, struct sgc_open_heap, link);
+    int code = 0;
+    bool more = true;
+    for (size_t i = 0; more; i++) { /* the lock is let go of between two heaps */
+        struct sgc_open_heap *only = NULL;
+        sgc_runtime_read_begin();
+        code = i == 0 ? sgc_control_heap(request, &only) : code;
+        struct sgc_open_heap *record = code == 0 ? stat_find(only, i) : NULL;
+        if (record) {
             walk.heap = record->heap->name;
-            if (!only || only == record)
-                sgc_cache_for_each(record->heap, caches_add, &walk);
+            sgc_cache_for_each(record->heap, caches_add, &walk);
         }
+        more = record && !only;
+        sgc_runtime_read_end();
     }
-    sgc_runtime_read_end();
     return code ? json_decref(walk.list), code : sgc_control_result(request, json_pack("{s:o}", "caches", walk.list));
 }
 

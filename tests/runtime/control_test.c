@@ -177,6 +177,33 @@ static void expect_refusal(const char *name, const char *reason)
                   error.message);
 }
 
+/* As another user, with the directory and the socket opened up to it: what the server says. */
+static void ask_as_somebody_else(void *unused)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "socket"};
+    char line[256] = "";
+    (void)unused;
+    const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (chdir(kit_directory()) || chmod(".", 0711) || chmod("socket", 0666) || setresuid(12345, 12345, 12345) ||
+        connect(fd, (struct sockaddr *)&address, sizeof(address)) || recv(fd, line, sizeof(line) - 1, 0) <= 0)
+        _exit(1);
+    fputs(line, stderr);
+    _exit(recv(fd, line, sizeof(line), 0) == 0 ? 0 : 2);
+}
+
+START_TEST(other_users_are_not_served)
+{
+    char out[512];
+    if (geteuid() != 0)
+        return; /* only root can become another user */
+    ck_assert_ptr_nonnull(open_with(settings_at("socket", ""), NULL));
+    const int status = support_run_child(ask_as_somebody_else, NULL, out, sizeof(out));
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%x %s", status, out);
+    ck_assert_str_eq(out, "{\"id\":null,\"ok\":false,\"error\":{\"code\":\"EPERM\",\"message\":\"only root and the "
+                          "user of the process are served\"}}\n");
+}
+END_TEST
+
 START_TEST(a_path_that_cannot_be_used_refuses_the_heap)
 {
     kit_write_text("file", "not a socket");
@@ -483,6 +510,7 @@ int main(void)
     tcase_add_test(all, auto_makes_a_private_directory_and_socket);
     tcase_add_test(all, a_directory_that_others_may_write_to_is_not_used);
     tcase_add_test(all, sockets_of_processes_that_are_gone_are_removed_and_no_others);
+    tcase_add_test(all, other_users_are_not_served);
     tcase_add_test(all, a_path_that_cannot_be_used_refuses_the_heap);
     tcase_add_test(all, wait_without_a_socket_is_refused);
     tcase_add_test(all, the_first_heap_waits_for_go_and_no_longer_than_it_should);
