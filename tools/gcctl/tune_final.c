@@ -71,7 +71,8 @@ static bool as_good(const struct simplify *simplify, const double *without, size
         if (without[metric] - with[metric] > OBJECTIVE_SLACK * search->noise[metric] * runs + bonus)
             return false;
     }
-    return tune_score_of(search, without, simplify->goal) - tune_score_of(search, with, simplify->goal) <=
+    return tune_score_of(search, without, n_without, simplify->goal) -
+               tune_score_of(search, with, n_with, simplify->goal) <=
            SCORE_SLACK * tune_score_noise(search, simplify->goal) * runs + bonus;
 }
 

@@ -86,13 +86,22 @@ static double balance(const struct tune_search *search, enum tune_metric metric,
     return WORSE_WEIGHT * fmin(ratio, tolerated) + (ratio > tolerated ? BEYOND_WEIGHT * (ratio - tolerated) : 0);
 }
 
-double tune_score_of(const struct tune_search *search, const double ratios[TUNE_N_METRICS], size_t goal)
+/* Less what chance gives n runs: else the weights of losses would multiply noise. */
+static double beyond_chance(const struct tune_search *search, enum tune_metric metric, double ratio, size_t n)
+{
+    const double error = search->noise[metric] / sqrt((double)n);
+    return ratio > 0 ? fmax(ratio - error, 0) : fmin(ratio + error, 0);
+}
+
+double tune_score_of(const struct tune_search *search, const double ratios[TUNE_N_METRICS], size_t n, size_t goal)
 {
     double score = 0;
     for (size_t j = 0; j < search->objectives.n; j++) {
         const enum tune_metric metric = search->objectives.metrics[j];
-        const bool balanced = goal == 0 && search->objectives.n > 1;
-        score += goal_weight(search, goal, j) * (balanced ? balance(search, metric, ratios[metric]) : ratios[metric]);
+        double part = ratios[metric];
+        if (goal == 0 && search->objectives.n > 1)
+            part = balance(search, metric, beyond_chance(search, metric, part, n));
+        score += goal_weight(search, goal, j) * part;
     }
     return score;
 }
@@ -101,8 +110,8 @@ double tune_score(const struct tune_search *search, const struct tune_eval *eval
 {
     if (!eval->n_good)
         return INFINITY;
-    return tune_score_of(search, eval->ratios, goal) + tune_score_noise(search, goal) / sqrt((double)eval->n_good) +
-           0.001 * (double)eval->n_changed;
+    return tune_score_of(search, eval->ratios, eval->n_good, goal) +
+           tune_score_noise(search, goal) / sqrt((double)eval->n_good) + 0.001 * (double)eval->n_changed;
 }
 
 bool tune_better(const struct tune_search *search, const struct tune_eval *a, const struct tune_eval *b, size_t goal)

@@ -120,7 +120,8 @@ bool tune_is_constrained(const struct tune_search *search, enum tune_metric metr
 size_t tune_goals(const struct tune_search *search);
 /* A point's standing for a goal, with a malus for what few runs may hide: lower is better. */
 double tune_score(const struct tune_search *search, const struct tune_eval *eval, size_t goal);
-double tune_score_of(const struct tune_search *search, const double ratios[TUNE_N_METRICS], size_t goal); /* without malus */
+/* The same of medians of n runs, without the malus. */
+double tune_score_of(const struct tune_search *search, const double ratios[TUNE_N_METRICS], size_t n, size_t goal);
 /* Deviation of the score of one run. */
 double tune_score_noise(const struct tune_search *search, size_t goal);
 /* Is a better than b for the goal? Feasible ones first, then what violates less. */
