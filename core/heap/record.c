@@ -1,9 +1,9 @@
 /* record.c - a recording begins and ends; heaps, caches and forks meanwhile. RECORDING.md has the design.
  * Called by core/runtime (start, stop), by the writer (look, cut), by heap.c, caches.c, switch.c and fork.c.
- * Invariant: outside stops, sgc_recording, the stop flag's bit, sgc_arena.plain_granules, the contexts' masks, the host's table,
- *   each cache's paths and each weak handle say the same: whether a recording runs. `paths_on` and `paths_off` are the
- *   two changes, each at one stop.
- * Locks: RECORDING around start and stop, not needed by the writer; STOP at the changes. */
+ * Invariant: outside stops, sgc_recording, the stop flag's bit, sgc_arena.plain_granules, the contexts' masks, the
+ * host's table, each cache's paths and each weak handle say the same: whether a recording runs. `paths_on` and
+ * `paths_off` are the two changes, each at one stop. Locks: RECORDING around start and stop, not needed by the writer;
+ * STOP at the changes. */
 #include "core/heap/record.h"
 #include "core/heap/record_stream.h"
 #include "core/heap/section.h"
@@ -24,8 +24,8 @@ uint64_t sgc_record_sample;
 
 /* Written at stops, but for the first three. */
 static struct {
-    struct sgc_lock lock; /* rank RECORDING */
-    bool has_exit_hook, exits; /* exits: atomic */
+    struct sgc_lock lock;           /* rank RECORDING */
+    bool has_exit_hook, exits;      /* exits: atomic */
     char heap[SGC_HEAP_NAME_BYTES]; /* the only one; "": all */
     uint32_t generation;            /* of the recording that runs, or ran last; from 1 */
     uint32_t n_heaps, n_caches;     /* indices given */
@@ -278,8 +278,7 @@ static int record_begin(const struct sgc_record_options *options, struct sgc_err
         sgc_stop_lock();
         sgc_stop_begin_locked(&stop, NULL);
     }
-    const bool began =
-        start_stopped(SGC_RECORDING_OBJECTS | (sgc_record_sample > 1 ? 0 : SGC_RECORDING_ALL));
+    const bool began = start_stopped(SGC_RECORDING_OBJECTS | (sgc_record_sample > 1 ? 0 : SGC_RECORDING_ALL));
     if (!began)
         paths_off();
     sgc_stop_end(&stop);

@@ -50,7 +50,7 @@ void sgc_record_hold(void *object);
 void sgc_record_drop(void *object);
 void sgc_record_enter(struct sgc_context *context); /* the outermost one, and sgc_recording_all */
 void sgc_record_leave(struct sgc_context *context); /* at rest: the section has ended */
-uint64_t sgc_record_take_handle(void); /* a number for a weak handle */
+uint64_t sgc_record_take_handle(void);              /* a number for a weak handle */
 void sgc_record_weak_new(struct sgc_weak *weak);
 void sgc_record_weak_get(struct sgc_weak *weak, void *value);
 void sgc_record_weak_free(struct sgc_weak *weak);
@@ -59,7 +59,8 @@ void sgc_record_free(void *object);
 void sgc_record_deaths(void *const *objects, size_t n);
 /* found: queued before the recording began. Returns the recording's number; 0: there is no event. */
 uint32_t sgc_record_finalize(void *object, bool found);
-bool sgc_record_finalized(uint32_t generation, void *object); /* generation: what the former returned; false: no event */
+bool sgc_record_finalized(uint32_t generation,
+                          void *object); /* generation: what the former returned; false: no event */
 void sgc_record_collect(struct sgc_heap *heap, enum sgc_collect_kind kind); /* any state; attached or not */
 void sgc_record_account(struct sgc_heap *heap, int64_t bytes);              /* the same */
 void sgc_record_bare_new(struct sgc_cache *cache, void *object);

@@ -16,8 +16,8 @@
 #define RECORD_TIME_EVENTS 128 /* events from one time to the next; a power of two */
 
 struct sgc_list sgc_record_threads = {&sgc_record_threads, &sgc_record_threads};
-static struct sgc_lock stripes[RECORD_STRIPES] = {
-    [0 ... RECORD_STRIPES - 1] = SGC_LOCK_INIT(SGC_RANK_RECORD_FIELD, "recorded fields")};
+static struct sgc_lock stripes[RECORD_STRIPES] = {[0 ... RECORD_STRIPES - 1] =
+                                                      SGC_LOCK_INIT(SGC_RANK_RECORD_FIELD, "recorded fields")};
 static uint64_t n_tickets __attribute__((aligned(64))); /* atomic unless solo */
 static uint64_t n_handles, first_handle;                /* atomic; the number before this recording's first */
 static uint32_t n_indices;                              /* lock RECORD */
@@ -203,7 +203,8 @@ static inline bool object_concerns(const void *object)
     return sgc_object_cache(object)->record_index != 0;
 }
 
-/* Places whose objects are in the sample: a hash of the address, so that an object's end needs no memory of its begin. */
+/* Places whose objects are in the sample: a hash of the address, so that an object's end needs no memory of its begin.
+ */
 inline bool sgc_record_samples(const void *object)
 {
     return sgc_likely(sgc_record_sample <= 1) ||

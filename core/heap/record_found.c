@@ -1,11 +1,10 @@
-/* record_found.c - the state that a recording finds when it begins: each object of the recorded heaps as if thread 0 had
- * made it, then its references, holds and weak names.
- * Called by record.c at the stop that starts the recording, after a full collection of each heap: so all that is there
- * is live, and under strategies that count references a walk over all fields leaves the holds alone (switch.c).
- * Order: objects, each with one hold; ephemerons, each after those that it names; references; then the holds beyond the
- * first, or a drop where there is none; weak handles. Objects that wait for their finalizer keep their hold: it is the
- * queue's, and goes when the finalizer has run (record.c, sgc_record_finalized).
- * Bare objects are left out: RECORDING.md says why. Locks: none but the queue's. */
+/* record_found.c - the state that a recording finds when it begins: each object of the recorded heaps as if thread 0
+ * had made it, then its references, holds and weak names. Called by record.c at the stop that starts the recording,
+ * after a full collection of each heap: so all that is there is live, and under strategies that count references a walk
+ * over all fields leaves the holds alone (switch.c). Order: objects, each with one hold; ephemerons, each after those
+ * that it names; references; then the holds beyond the first, or a drop where there is none; weak handles. Objects that
+ * wait for their finalizer keep their hold: it is the queue's, and goes when the finalizer has run (record.c,
+ * sgc_record_finalized). Bare objects are left out: RECORDING.md says why. Locks: none but the queue's. */
 #include "core/heap/record_stream.h"
 #include "core/heap/section.h"
 #include "core/heap/trace.h"
@@ -40,7 +39,8 @@ static void found_new(void *arg, void *object)
     struct found *found = arg;
     struct sgc_cache *cache = sgc_object_cache(object);
     const struct sgc_type *type = cache->type;
-    if (!found_is_object(found, object) || type == &sgc_ephemeron_type || !sgc_record_samples(object) || !found_room(found))
+    if (!found_is_object(found, object) || type == &sgc_ephemeron_type || !sgc_record_samples(object) ||
+        !found_room(found))
         return;
     uint8_t *at = sgc_record_op(found->thread, type->tail_element_bytes ? SGC_RECORD_NEW_N : SGC_RECORD_NEW);
     at = sgc_record_put(at, cache->record_index);

@@ -1,11 +1,10 @@
 /* record_queue.c - buffers of a recording on their way to its reader: the queue, its budget, and the writer.
  * Called by record_event.c and record_text.c (send), by record.c (open, close).
- * The writer is a thread of core's, not attached: no stop waits for it. It sends the queue in order; while it is idle it
- *   asks once in a while that threads at rest give up what they have (record.c), for whoever looks on.
- * Invariant: n_buffers counts chunks' buffers, wherever they are; at most max_buffers while one of them is queued or
- *   being sent. So who waits, waits for the reader alone, and threads that keep half-full chunks block nobody.
- * Bound: a reader that takes nothing for RECORD_READER_NS fails the recording; from then on every call here is a no-op
- *   and nobody waits.
+ * The writer is a thread of core's, not attached: no stop waits for it. It sends the queue in order; while it is idle
+ * it asks once in a while that threads at rest give up what they have (record.c), for whoever looks on. Invariant:
+ * n_buffers counts chunks' buffers, wherever they are; at most max_buffers while one of them is queued or being sent.
+ * So who waits, waits for the reader alone, and threads that keep half-full chunks block nobody. Bound: a reader that
+ * takes nothing for sgc_record_reader_ns fails the recording; from then on every call here is a no-op and nobody waits.
  * Lock: sgc_record_queue_lock, rank RECORD; a leaf but for META. The program's threads wait under it, in sections and
  *   even at stops: a recording loses nothing. */
 #include "core/base/panic.h"
@@ -19,20 +18,20 @@
 #include <time.h>
 
 #define RECORD_BUDGET_BYTES ((uint64_t)64 << 20)
-#define RECORD_READER_NS UINT64_C(10000000000)
 #define RECORD_IDLE_NS UINT64_C(250000000) /* between looks at what threads at rest have */
 #define RECORD_POLL_MS 100
 #define RECORD_SOCKET_BYTES (1u << 20)
 #define RECORD_MIN_BUFFERS 4
 
+uint64_t sgc_record_reader_ns = UINT64_C(10000000000);
 struct sgc_lock sgc_record_queue_lock = SGC_LOCK_INIT(SGC_RANK_RECORD, "recording");
 
 static struct {
     struct sgc_record_buffer *first, **last; /* queued */
     struct sgc_record_buffer *spare;
     uint32_t n_buffers, max_buffers, n_queued; /* n_queued: the one being sent included */
-    uint32_t n_waiting;               /* threads that wait for a buffer */
-    bool open, closing, failed, idle; /* failed: atomic */
+    uint32_t n_waiting;                        /* threads that wait for a buffer */
+    bool open, closing, failed, idle;          /* failed: atomic */
     const char *why;
     uint64_t n_bytes, waited_ns;
     int fd;
@@ -210,8 +209,8 @@ static const char *writer_send(const struct sgc_record_buffer *buffer)
         if (sgc_record_queue_failed())
             return queue.why;
         (void)sgc_os_packet_wait(queue.fd, RECORD_POLL_MS);
-        if (sgc_os_now_ns() - began_ns > RECORD_READER_NS)
-            return "its reader took nothing for 10 s";
+        if (sgc_os_now_ns() - began_ns > sgc_record_reader_ns)
+            return "its reader took nothing for too long";
     }
 }
 
@@ -300,7 +299,8 @@ int sgc_record_queue_open(int fd, uint64_t budget_bytes, struct sgc_error *error
 {
     const int rc = sgc_os_packet_prepare(fd, RECORD_SOCKET_BYTES);
     if (rc < 0)
-        return sgc_error_set(error, -EINVAL, "recording: the descriptor is no SOCK_SEQPACKET socket: %s", strerror(-rc));
+        return sgc_error_set(error, -EINVAL, "recording: the descriptor is no SOCK_SEQPACKET socket: %s",
+                             strerror(-rc));
     SGC_GUARD(&sgc_record_queue_lock);
     return queue_start_locked(fd, budget_bytes, error);
 }

@@ -30,11 +30,12 @@ const char *sgc_record_queue_close(struct sgc_record_totals *totals);
 void sgc_record_queue_totals(struct sgc_record_totals *totals);
 bool sgc_record_queue_is_open(void);
 extern struct sgc_lock sgc_record_queue_lock;
+extern uint64_t sgc_record_reader_ns;         /* how long a reader may take nothing: 10 s, less in tests */
 void sgc_record_queue_after_fork_child(void); /* closed, and its lists freed */
 
 /* ---- a thread's stream. Written by its thread in calls and sections, by others while it is at rest and kept there. */
 struct sgc_record_thread {
-    struct sgc_list link; /* sgc_record_threads; lock RECORD */
+    struct sgc_list link;              /* sgc_record_threads; lock RECORD */
     const struct sgc_context *context; /* NULL: thread 0 */
     int64_t tid;
     char name[16];
@@ -58,7 +59,7 @@ static inline bool sgc_record_room(struct sgc_record_thread *thread)
         return true;
     return sgc_record_room_slow(thread);
 }
-void sgc_record_flush(struct sgc_record_thread *thread); /* sends what there is */
+void sgc_record_flush(struct sgc_record_thread *thread);        /* sends what there is */
 void sgc_record_flush_locked(struct sgc_record_thread *thread); /* lock RECORD is held */
 
 /* ---- encoding. There is room; `at` is where the next byte goes, in a local variable: bytes may alias anything. */

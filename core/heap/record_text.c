@@ -1,7 +1,7 @@
 /* record_text.c - what a recording says in words: who records, which heaps, caches and threads there are, how it ended.
- * Called by record.c and record_event.c, in sections and at stops; each message goes to the queue before the first event
- * that needs it can. JSON is written by hand: this layer has no library for it, nor malloc.
- * Locks: rank RECORD inside. */
+ * Called by record.c and record_event.c, in sections and at stops; each message goes to the queue before the first
+ * event that needs it can. JSON is written by hand: this layer has no library for it, nor malloc. Locks: rank RECORD
+ * inside. */
 #include "core/heap/record_stream.h"
 #include "core/heap/section.h"
 #include "core/os/clock.h"
@@ -91,8 +91,8 @@ void sgc_record_describe_cache(const struct sgc_cache *cache)
     struct text text = {.n = 0};
     text_add(&text, "{\"cache\":%u,\"heap\":%u,\"name\":", cache->record_index, cache->heap->record_index);
     text_add_string(&text, cache->name);
-    text_add(&text, ",\"size_bytes\":%u,\"align_bytes\":%u,\"flags\":%u,\"refs\":[", type->size_bytes, type->align_bytes,
-             type->flags);
+    text_add(&text, ",\"size_bytes\":%u,\"align_bytes\":%u,\"flags\":%u,\"refs\":[", type->size_bytes,
+             type->align_bytes, type->flags);
     for (uint32_t i = 0; i < type->n_ref_runs; i++)
         text_add(&text, "%s[%u,%u]", i ? "," : "", type->ref_runs[i].offset_bytes, type->ref_runs[i].n);
     text_add(&text, "],\"tail_element_bytes\":%u,\"tail_refs\":%s,\"traced\":%s,\"finalized\":%s,\"constructed\":%s,",

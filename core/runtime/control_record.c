@@ -59,7 +59,9 @@ static const struct sgc_control_parameter record_parameters[] = {
     {.name = "sample",
      .type = SGC_CONTROL_INTEGER,
      .help = "Records the begin and end of about one object in so many, which cannot be replayed"},
-    {.name = "budget_bytes", .type = SGC_CONTROL_INTEGER, .help = "Memory for what the reader has not taken yet; beyond it the program waits"},
+    {.name = "budget_bytes",
+     .type = SGC_CONTROL_INTEGER,
+     .help = "Memory for what the reader has not taken yet; beyond it the program waits"},
     {0},
 };
 
@@ -69,9 +71,6 @@ const struct sgc_control_command sgc_control_record_commands[] = {
      .stops = SGC_CONTROL_STOPS_SHORT,
      .parameters = record_parameters,
      .run = record_run},
-    {.name = "record_stop",
-     .summary = "Ends the recording",
-     .stops = SGC_CONTROL_STOPS_SHORT,
-     .run = record_stop_run},
+    {.name = "record_stop", .summary = "Ends the recording", .stops = SGC_CONTROL_STOPS_SHORT, .run = record_stop_run},
     {0},
 };

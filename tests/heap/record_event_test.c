@@ -68,12 +68,13 @@ START_TEST(stores_at_rest_and_in_a_section)
     sgc_drop(a);
     sgc_drop(b);
     sgc_heap_collect(heap, SGC_COLLECT_FULL);
-    end_with(_i == 0 ? BEGIN
-             "new:1 a; new:1 b; store a.0=b; enter; store a.1=a; store b.0=immediate; store a.1=NULL; hold b; drop b; "
-             "leave; store a.0=NULL; drop a; death a; drop b; death b; collect:1 full"
-                     : BEGIN
-             "new:1 a; new:1 b; store a.0=b; enter; store a.1=a; store b.0=immediate; store a.1=NULL; hold b; drop b; "
-             "leave; store a.0=NULL; drop a; drop b; collect:1 full; death a; death b");
+    end_with(
+        _i == 0 ? BEGIN
+            "new:1 a; new:1 b; store a.0=b; enter; store a.1=a; store b.0=immediate; store a.1=NULL; hold b; drop b; "
+            "leave; store a.0=NULL; drop a; death a; drop b; death b; collect:1 full"
+                : BEGIN
+            "new:1 a; new:1 b; store a.0=b; enter; store a.1=a; store b.0=immediate; store a.1=NULL; hold b; drop b; "
+            "leave; store a.0=NULL; drop a; drop b; collect:1 full; death a; death b");
 }
 END_TEST
 
@@ -146,13 +147,12 @@ START_TEST(objects_of_every_size)
     sgc_set(w, items[19999], NULL);
     sgc_drop(w);
     sgc_heap_collect(heap, SGC_COLLECT_FULL);
-    end_with(_i == 0
-                 ? BEGIN "enter; leave; enter; leave; new:1 a; new:2 v*3; new:2 w*20000; new:3 l; store v.3=a; "
-                         "store w.20000=v; drop a; drop v; drop l; death l; store w.20000=NULL; death v; death a; "
-                         "drop w; death w; collect:1 full"
-                 : BEGIN "enter; leave; enter; leave; new:1 a; new:2 v*3; new:2 w*20000; new:3 l; store v.3=a; "
-                         "store w.20000=v; drop a; drop v; drop l; store w.20000=NULL; drop w; collect:1 full; "
-                         "death a; death v; death w; death l");
+    end_with(_i == 0 ? BEGIN "enter; leave; enter; leave; new:1 a; new:2 v*3; new:2 w*20000; new:3 l; store v.3=a; "
+                             "store w.20000=v; drop a; drop v; drop l; death l; store w.20000=NULL; death v; death a; "
+                             "drop w; death w; collect:1 full"
+                     : BEGIN "enter; leave; enter; leave; new:1 a; new:2 v*3; new:2 w*20000; new:3 l; store v.3=a; "
+                             "store w.20000=v; drop a; drop v; drop l; store w.20000=NULL; drop w; collect:1 full; "
+                             "death a; death v; death w; death l");
 }
 END_TEST
 
@@ -236,8 +236,8 @@ static void node_finalize(void *object)
     (void)object;
     n_finalized++;
 }
-static const struct sgc_type final_type = SGC_TYPE(struct node, SGC_REFS(struct node, left, right),
-                                                   .finalize = node_finalize);
+static const struct sgc_type final_type =
+    SGC_TYPE(struct node, SGC_REFS(struct node, left, right), .finalize = node_finalize);
 
 START_TEST(finalizers)
 {

@@ -1,11 +1,12 @@
-/* record_test.c - recordings begin and end: around threads that run, forks, readers that stall or leave; what they find;
- * and a model that replays what threads did at once. */
+/* record_test.c - recordings begin and end: around threads that run, forks, readers that stall or leave; what they
+ * find; and a model that replays what threads did at once. */
 #include "core/base/sanitize.h"
 #include "core/cache/call.h"
 #include "core/heap/record_stream.h"
 #include "tests/heap/recording.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/wait.h>
 
 static const struct sgc_strategy_plugin *const plugins[] = {&sharing_plugin, &tracing_plugin};
@@ -326,8 +327,9 @@ START_TEST(ephemerons_are_found_after_what_they_name)
     struct recording *recording = recording_begin(NULL);
     assert_verifies(heap);
     (void)recording_end(recording);
-    expect_events(recording, &names,
-                  "new:1 key; new:1 value; ephemeron:1 inner key key value value; ephemeron:1 outer key inner value key");
+    expect_events(
+        recording, &names,
+        "new:1 key; new:1 value; ephemeron:1 inner key key value value; ephemeron:1 outer key inner value key");
     recording_free(recording);
     sgc_drop(outer);
     sgc_drop(inner);
@@ -521,8 +523,8 @@ START_TEST(a_program_waits_for_a_slow_reader)
     recording_pair(recording);
     stop_threads = false;
     ck_assert_int_eq(pthread_create(&recording->thread, NULL, slow_reader, recording), 0);
-    ck_assert_int_eq(sgc_record_start(
-                         &(struct sgc_record_options){.fd = recording->writer, .budget_bytes = 1 << 19}, &error), 0);
+    ck_assert_int_eq(
+        sgc_record_start(&(struct sgc_record_options){.fd = recording->writer, .budget_bytes = 1 << 19}, &error), 0);
     pthread_t thread = support_thread("storing", store_much, node);
     while (!sgc_record_queue_is_full())
         ;
@@ -558,6 +560,35 @@ START_TEST(a_reader_that_leaves_ends_the_recording_and_nothing_else)
     struct recording *next = recording_begin(NULL);
     (void)recording_end(next);
     recording_free(next);
+    close_heap(heap);
+}
+END_TEST
+
+/* Nobody ever reads, and a thread waits in a section. */
+START_TEST(a_reader_that_takes_nothing_ends_the_recording)
+{
+    struct recording recording;
+    struct sgc_record_totals totals;
+    struct sgc_error error;
+    sgc_record_reader_ns = 200000000;
+    open_nodes(plugins[_i]);
+    struct node *node = new_node(nodes, NULL, NULL);
+    recording_pair(&recording);
+    ck_assert_int_eq(
+        sgc_record_start(&(struct sgc_record_options){.fd = recording.writer, .budget_bytes = 1 << 19}, &error), 0);
+    sgc_enter();
+    for (unsigned i = 0; i < 2000000; i++) /* more than socket and budget hold: without the end this would not end */
+        sgc_set(node, left, i & 1 ? node : NULL);
+    sgc_set(node, left, NULL);
+    sgc_leave();
+    while (sgc_record_is_running())
+        sched_yield();
+    ck_assert_int_eq(sgc_record_stop(&totals, &error), -EPIPE);
+    ck_assert_ptr_nonnull(strstr(error.message, "its reader took nothing for too long"));
+    ck_assert_uint_ge(totals.waited_ns, 100000000);
+    close(recording.reader);
+    sgc_drop(node);
+    assert_verifies(heap);
     close_heap(heap);
 }
 END_TEST
@@ -694,6 +725,7 @@ int main(void)
     tcase_add_loop_test(tcase, a_sample_has_both_ends_of_its_objects, 0, 2);
     tcase_add_loop_test(tcase, a_program_waits_for_a_slow_reader, 0, 2);
     tcase_add_loop_test(tcase, a_reader_that_leaves_ends_the_recording_and_nothing_else, 0, 2);
+    tcase_add_loop_test(tcase, a_reader_that_takes_nothing_ends_the_recording, 0, 2);
 #ifndef SGC_TSAN
     tcase_add_loop_test(tcase, a_recording_stays_with_the_parent_of_a_fork, 0, 2);
 #endif

@@ -15,8 +15,8 @@
 struct event {
     enum sgc_record_op op;
     uint32_t thread;
-    uint64_t index;  /* of the cache, the heap or the handle */
-    uint64_t object; /* address; 0: none */
+    uint64_t index;              /* of the cache, the heap or the handle */
+    uint64_t object;             /* address; 0: none */
     uint64_t value, old, number; /* value, old: an address, 0: NULL, 1: an immediate */
     int64_t offset;              /* words */
     uint64_t time_ns;
@@ -79,7 +79,6 @@ static inline struct recording *recording_begin(const struct sgc_record_options 
         if (!(condition))                                                                                              \
             ck_abort_msg("not so: %s", #condition);                                                                    \
     } while (0)
-
 
 struct decoder {
     const uint8_t *at, *end;
@@ -194,8 +193,7 @@ static inline void decode_event(struct decoder *decoder, struct event *event)
 /* Only sets the events that fit n_events; the first pass of the two finds how many there are. */
 static inline uint64_t decode_chunk(struct recording *recording, const struct sgc_recording_chunk *chunk)
 {
-    struct decoder decoder = {.at = (const uint8_t *)(chunk + 1),
-                              .end = (const uint8_t *)chunk + chunk->message.bytes};
+    struct decoder decoder = {.at = (const uint8_t *)(chunk + 1), .end = (const uint8_t *)chunk + chunk->message.bytes};
     uint64_t ticket = chunk->first_ticket, time_ns = chunk->time_ns;
     uint32_t n = 0;
     while (decoder.at < decoder.end) {
