@@ -15,12 +15,18 @@
 
 /* ---- messages */
 
+/* Names in a message may be of somebody else's process: what would move the terminal's cursor is shown as '?'. */
 static void print_message(const char *format, va_list arguments)
 {
+    char *text = NULL;
     fflush(stdout);
-    fputs("gcctl: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    if (vasprintf(&text, format, arguments) < 0)
+        text = NULL;
+    for (char *at = text; at && *at; at++)
+        if (((unsigned char)*at < ' ' && *at != '\n' && *at != '\t') || *at == '\177')
+            *at = '?';
+    fprintf(stderr, "gcctl: %s\n", text ? text : "out of memory");
+    free(text);
 }
 
 int gcctl_error(int status, const char *format, ...)

@@ -109,6 +109,14 @@ START_TEST(a_near_word_is_suggested_a_far_one_is_not)
 }
 END_TEST
 
+START_TEST(a_message_cannot_move_the_cursor)
+{
+    const int err = capture_begin(stderr);
+    ck_assert_int_eq(gcctl_error(69, "process %s:\n\t%d%%", "\033[2Jevil\r\177", 5), 69);
+    ck_assert_str_eq(capture_take(stderr, err), "gcctl: process ?[2Jevil??:\n\t5%\n");
+}
+END_TEST
+
 static void print_table(bool color)
 {
     const struct gcctl_call call = {.color = color};
@@ -190,6 +198,7 @@ int main(void)
     tcase_add_test(tcase, durations_are_read_and_m_is_minutes);
     tcase_add_test(tcase, what_is_shown_in_three_digits_is_read_back_within_them);
     tcase_add_test(tcase, a_near_word_is_suggested_a_far_one_is_not);
+    tcase_add_test(tcase, a_message_cannot_move_the_cursor);
     tcase_add_test(tcase, a_table_that_is_piped_keeps_every_letter_and_has_no_colour);
     tcase_add_test(tcase, a_table_without_rows_prints_nothing);
     tcase_add_test(tcase, rows_of_a_histogram_end_at_one_two_and_five);
