@@ -133,39 +133,62 @@ int play_configure(const struct trace_info *info, const char *strategy, const ch
     return code ? -ENOMEM : 0;
 }
 
-int play_open(struct play *play)
+/* The cache's name, made another one where its heap had a cache of that name before (which the program destroyed). */
+static char *heaps_cache_name(const struct trace_info *info, uint32_t index)
 {
-    static struct sgc_type *types; /* outlive their caches */
+    char *name = NULL;
+    bool again = false;
+    for (uint32_t i = 0; i < index; i++)
+        again |= info->caches[i].defined && info->caches[i].heap == info->caches[index].heap &&
+                 !strcmp(info->caches[i].name, info->caches[index].name);
+    if (!again)
+        return strdup(info->caches[index].name);
+    return asprintf(&name, "%.40s.%u", info->caches[index].name, index) < 0 ? NULL : name;
+}
+
+static int heaps_open_caches(struct play *play, uint32_t heap)
+{
     const struct trace_info *info = play->plan->info;
-    struct sgc_error error;
-    unsigned n_constructed = 0;
-    types = calloc(info->n_caches + 1, sizeof(*types));
-    if (!types)
-        return play_fail(play, EX_OSERR, "no memory for types"), EX_OSERR;
-    for (uint32_t i = 0; i < info->n_heaps; i++) {
-        const struct trace_heap *from = &info->heaps[i];
-        if (!from->defined)
-            continue;
-        play->heaps[i] = sgc_heap_open(from->name,
-                                       &(struct sgc_heap_options){.needs = from->needs & ~SGC_NEED_FINALIZERS,
-                                                                  .strategy = *from->strategy ? from->strategy : NULL,
-                                                                  .memory_limit_bytes = from->memory_limit_bytes},
-                                       &error);
-        if (!play->heaps[i]) {
-            play_fail(play, error.code == -ENOMEM ? EX_OSERR : EX_CONFIG, "%s", error.message);
-            return EX_CONFIG;
-        }
-    }
+    struct sgc_error error = {.code = -ENOMEM, .message = "no memory"};
     for (uint32_t i = 0; i < info->n_caches; i++) {
-        if (!info->caches[i].defined)
+        struct sgc_type *type = &play->types[i];
+        if (!info->caches[i].defined || info->caches[i].heap != heap)
             continue;
-        heaps_type(play, i, &n_constructed, &types[i]);
-        play->caches[i] = sgc_cache_create(play->heaps[info->caches[i].heap], &types[i], &error);
+        heaps_type(play, i, &play->n_constructed, type);
+        type->name = heaps_cache_name(info, i);
+        play->caches[i] = type->name ? sgc_cache_create(play->heaps[heap], type, &error) : NULL;
         if (!play->caches[i]) {
             play_fail(play, error.code == -ENOMEM ? EX_OSERR : EX_DATAERR, "cache %s: %s", info->caches[i].name,
                       error.message);
-            return EX_DATAERR;
+            return play->result->status;
         }
+    }
+    return 0;
+}
+
+int play_open_heap(struct play *play, uint32_t index)
+{
+    const struct trace_heap *from = &play->plan->info->heaps[index];
+    const struct sgc_heap_options options = {.needs = from->needs & ~SGC_NEED_FINALIZERS,
+                                             .strategy = *from->strategy ? from->strategy : NULL,
+                                             .memory_limit_bytes = from->memory_limit_bytes};
+    struct sgc_error error;
+    play->heaps[index] = sgc_heap_open(from->name, &options, &error);
+    if (play->heaps[index])
+        return heaps_open_caches(play, index);
+    play_fail(play, error.code == -ENOMEM ? EX_OSERR : EX_CONFIG, "%s", error.message);
+    return play->result->status;
+}
+
+int play_open(struct play *play)
+{
+    const struct trace_info *info = play->plan->info;
+    for (uint32_t i = 0; i < info->n_heaps; i++) {
+        bool again = !info->heaps[i].defined;
+        for (uint32_t k = 0; k < i; k++) /* opens when that one closes */
+            again |= info->heaps[k].defined && !strcmp(info->heaps[k].name, info->heaps[i].name);
+        if (!again && play_open_heap(play, i))
+            return play->result->status;
     }
     return 0;
 }

@@ -25,6 +25,7 @@ struct oracle {
     struct stack stack;
     uint32_t *handles; /* 1 + referent; 0: none */
     bool *inside;      /* by thread */
+    bool *closed;      /* by heap */
     uint32_t n_inside, n_made;
     uint32_t *ephemeron_of;                  /* by object, 1 + the first one of this key; NULL: there are none */
     uint32_t *ephemeron_next, *ephemeron_at; /* by ephemeron; by object: 1 + its ephemeron */
@@ -278,9 +279,15 @@ static bool oracle_allows(const struct oracle *oracle, const struct plan_event *
         return !oracle->inside[thread];
     case SGC_RECORD_LEAVE:
         return oracle->inside[thread];
+    case SGC_RECORD_NEW:
+    case SGC_RECORD_NEW_N:
+    case SGC_RECORD_BARE_NEW:
+        return !oracle->closed[plan->info->caches[plan_argument(event)].heap];
     case SGC_RECORD_COLLECT:
     case SGC_RECORD_CLOSE:
-        return !oracle->inside[thread];
+        return !oracle->inside[thread] && !oracle->closed[plan_argument(event)];
+    case SGC_RECORD_ACCOUNT:
+        return !oracle->closed[plan_argument(event)];
     case SGC_RECORD_DROP:
         if (plan->objects[event->a].holds <= oracle_foreign_holds(oracle, &plan->objects[event->a]))
             return false;
@@ -310,6 +317,8 @@ static bool oracle_allows(const struct oracle *oracle, const struct plan_event *
         values[1] = event->b;
         break;
     case SGC_RECORD_EPHEMERON:
+        if (oracle->closed[plan_argument(event)])
+            return false;
         values[0] = event->b;
         values[1] = event[1].a;
         break;
@@ -414,6 +423,7 @@ static void oracle_apply(struct oracle *oracle, const struct plan_event *event, 
         oracle_unkeep(oracle, object, PLAN_WISHED, at);
         break;
     case SGC_RECORD_CLOSE:
+        oracle->closed[plan_argument(event)] = true;
         for (uint32_t i = 0; i < oracle->n_made; i++)
             if (oracle_heap(oracle, &plan->objects[i]) == plan_argument(event))
                 oracle_end(oracle, &plan->objects[i], at);
@@ -428,13 +438,14 @@ static int oracle_begin(struct oracle *oracle, struct plan *plan, bool deaths)
     *oracle = (struct oracle){.plan = plan, .deaths = deaths};
     oracle->handles = calloc((size_t)plan->n_handles + 1, sizeof(*oracle->handles));
     oracle->inside = calloc(plan->n_threads + 1u, sizeof(*oracle->inside));
+    oracle->closed = calloc(plan->info->n_heaps + 1u, sizeof(*oracle->closed));
     if (plan->n_ephemerons) {
         oracle->ephemeron_of = calloc(plan->n_objects, sizeof(uint32_t));
         oracle->ephemeron_at = calloc(plan->n_objects, sizeof(uint32_t));
         oracle->ephemeron_next = calloc(plan->n_ephemerons, sizeof(uint32_t));
         oracle->no_memory = !oracle->ephemeron_of || !oracle->ephemeron_at || !oracle->ephemeron_next;
     }
-    if (!oracle->handles || !oracle->inside || oracle->no_memory)
+    if (!oracle->handles || !oracle->inside || !oracle->closed || oracle->no_memory)
         return -ENOMEM;
     for (uint32_t i = 0; i < plan->n_ephemerons; i++) {
         const struct plan_ephemeron *ephemeron = &plan->ephemerons[i];
@@ -459,6 +470,7 @@ static void oracle_fini(struct oracle *oracle)
     free(oracle->stack.entries);
     free(oracle->handles);
     free(oracle->inside);
+    free(oracle->closed);
     free(oracle->ephemeron_of);
     free(oracle->ephemeron_at);
     free(oracle->ephemeron_next);
@@ -514,7 +526,7 @@ int plan_check(struct plan *plan)
             plan->first_late = plan->n_late++ ? plan->first_late : at;
             if (plan_op(event) == SGC_RECORD_EXCHANGE || plan_op(event) == SGC_RECORD_EPHEMERON)
                 event[1].head = PLAN_NOTHING;
-            if (plan_op(event) == SGC_RECORD_EPHEMERON) {
+            if (trace_op_makes(plan_op(event))) {
                 oracle.n_made = event->a + 1;
                 plan->objects[event->a].flags |= PLAN_ENDED;
             }

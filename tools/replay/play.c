@@ -91,6 +91,11 @@ static void play_make(struct play *play, struct play_thread *thread, const struc
 {
     const uint32_t number = event->a;
     void *object;
+    if (plan_op(event) == SGC_RECORD_EPHEMERON ? !play->heaps[plan_argument(event)]
+                                               : !play->caches[plan_argument(event)]) {
+        play_fail(play, EX_DATAERR, "event %u makes an object in a heap that is not open yet", at);
+        return;
+    }
     if (plan_op(event) == SGC_RECORD_BARE_NEW) {
         object = sgc_cache_alloc(play->caches[plan_argument(event)]);
     } else if (thread->inside) {
@@ -219,6 +224,16 @@ static void play_close(struct play *play, uint32_t index)
     (void)sgc_heap_close(play->heaps[index], &error); /* objects that the program still held are its affair */
     play_quiet_end(play);
     play->heaps[index] = NULL;
+    for (uint32_t i = 0; i < plan->info->n_caches; i++)
+        play->caches[i] = plan->info->caches[i].heap == index ? NULL : play->caches[i];
+    for (uint32_t i = index + 1; i < plan->info->n_heaps; i++) {
+        if (!plan->info->heaps[i].defined || strcmp(plan->info->heaps[i].name, plan->info->heaps[index].name))
+            continue;
+        play_quiet_begin(play);
+        play_open_heap(play, i);
+        play_quiet_end(play);
+        break;
+    }
     for (uint32_t i = 0; i < play->n_made; i++) {
         const struct plan_object *object = &plan->objects[i];
         const uint32_t heap = object->cache == PLAN_EPHEMERON ? object->tail : plan->info->caches[object->cache].heap;
@@ -373,11 +388,13 @@ static bool play_init(struct play *play)
     play->heaps = calloc(info->n_heaps + 1u, sizeof(struct sgc_heap *));
     play->caches = calloc(info->n_caches + 1u, sizeof(struct sgc_cache *));
     play->addresses = calloc(plan->n_objects + 1u, sizeof(void *));
+    play->types = calloc(info->n_caches + 1u, sizeof(*play->types));
     play->handles = calloc(plan->n_handles + 1u, sizeof(struct sgc_weak *));
     play->threads = calloc(plan->n_threads + 1u, sizeof(*play->threads));
     play->event_of_run = malloc((plan->n_runs + 1u) * sizeof(*play->event_of_run));
     play->n_threads = plan->n_threads;
-    if (!play->heaps || !play->caches || !play->addresses || !play->handles || !play->threads || !play->event_of_run)
+    if (!play->heaps || !play->caches || !play->types || !play->addresses || !play->handles || !play->threads ||
+        !play->event_of_run)
         return false;
     bool kept = false;
     for (uint32_t i = 0; i < plan->n_objects; i++)

@@ -54,6 +54,8 @@ struct play {
     struct play_result *result;
     struct play_heap_result *heap_results;
     struct sgc_heap **heaps;
+    struct sgc_type *types; /* by cache; they outlive their caches */
+    unsigned n_constructed;
     struct sgc_cache **caches;
     void **addresses; /* of objects; NULL: not made */
     struct sgc_weak **handles;
@@ -86,6 +88,8 @@ struct play {
 /* Opens the heaps and makes the caches that the plan says. strategy: NULL: config's, else the recorded one. 0, or
  * result's status. */
 int play_open(struct play *play);
+/* One heap; play_open leaves out those whose name an earlier one has, which the program closed first. */
+int play_open_heap(struct play *play, uint32_t index);
 /* Puts strategy and settings into $SLABGC, before slabgc is used first. */
 int play_configure(const struct trace_info *info, const char *strategy, const char *const *settings);
 /* Objects that live in the open heaps, at rest; those of heap into *of (may be NULL) too. */

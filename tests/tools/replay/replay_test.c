@@ -345,6 +345,30 @@ START_TEST(ephemerons_keep_their_value_while_key_and_ephemeron_live)
 }
 END_TEST
 
+START_TEST(heaps_and_caches_of_the_same_name_follow_each_other)
+{
+    artificial_begin(&made, path, SGC_NEED_CYCLES);
+    artificial_cache(&made, 0, "node", 32, 2, NULL);
+    artificial_cache(&made, 1, "node", 48, 2, NULL); /* the first one was destroyed meanwhile */
+    artificial_define(&made, SGC_RECORDING_HEAP,
+                      "{\"heap\":1,\"name\":\"artificial\",\"strategy\":\"rcu\",\"needs\":3,\"memory_limit_bytes\":0}");
+    artificial_define(
+        &made, SGC_RECORDING_CACHE,
+        "{\"cache\":2,\"heap\":1,\"name\":\"node\",\"size_bytes\":32,\"align_bytes\":8,\"flags\":0,\"refs\":[[0,1]]}");
+    for (uint32_t i = 0; i < 100; i++) {
+        ARTIFICIAL(&made, 1, NEW, i % 2, 100 + i);
+        if (i % 4)
+            ARTIFICIAL(&made, 1, DROP, 100 + i);
+    }
+    ARTIFICIAL(&made, 1, CLOSE, 0);
+    for (uint32_t i = 0; i < 100; i++)
+        ARTIFICIAL(&made, 1, NEW, 2, 100 + i);
+    artificial_end(&made, true);
+    check_same(false);
+    ck_assert_ptr_nonnull(strstr(out, "live 100 objects"));
+}
+END_TEST
+
 START_TEST(what_no_correct_program_did_is_left_out_and_said)
 {
     artificial_begin(&made, path, SGC_NEED_CYCLES);
@@ -417,6 +441,8 @@ START_TEST(nonsense_never_crashes_the_replay)
                 a = 0, b = b % 2;
             else if (op == SGC_RECORD_STORE || op == SGC_RECORD_EXCHANGE)
                 b = 2 + b % 2; /* within all but manual ones */
+            if (i == 2500 && round % 2)
+                ARTIFICIAL(&made, 1, CLOSE, 0);
             artificial_event(&made, 1 + (uint32_t)(support_random(&seed) % 3), op, a, b, c, d);
         }
         artificial_end(&made, true);
@@ -447,9 +473,14 @@ int main(void)
     tcase_add_test(tcase, a_section_may_name_what_others_dropped_since_it_began);
     tcase_add_test(tcase, weak_references_that_are_dead_here_are_counted_and_what_they_kept_is_left_out);
     tcase_add_test(tcase, ephemerons_keep_their_value_while_key_and_ephemeron_live);
+    tcase_add_test(tcase, heaps_and_caches_of_the_same_name_follow_each_other);
     tcase_add_test(tcase, what_no_correct_program_did_is_left_out_and_said);
     tcase_add_test(tcase, bad_files_and_options_have_their_status);
-    tcase_add_test(tcase, nonsense_never_crashes_the_replay);
     suite_add_tcase(suite, tcase);
+    TCase *nonsense = tcase_create("nonsense");
+    tcase_add_checked_fixture(nonsense, setup, teardown);
+    tcase_set_timeout(nonsense, 120);
+    tcase_add_test(nonsense, nonsense_never_crashes_the_replay);
+    suite_add_tcase(suite, nonsense);
     return support_main(suite);
 }
