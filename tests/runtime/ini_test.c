@@ -123,7 +123,8 @@ static const struct {
     {"[heap] strategy = rcu\n", "a.conf:1:7: text behind the section's ]\n"
                                 "    1 | [heap] strategy = rcu\n"
                                 "      |       ^"},
-    {"[]\n", "a.conf:1:2: unknown section []; there are [heap], [heap.NAME], [strategy.NAME], [cache.GLOB], [plugins]\n"
+    {"[]\n", "a.conf:1:2: unknown section []; there are [heap], [heap.NAME], [strategy.NAME], [cache.GLOB], "
+             "[plugins], [control]\n"
              "    1 | []\n"
              "      |  ^"},
     {"[hepa]\n", "a.conf:1:2: unknown section [hepa]; did you mean [heap]?\n"
@@ -132,10 +133,13 @@ static const struct {
     {"[hepa.words]\n", "a.conf:1:2: unknown section [hepa.words]; did you mean [heap.words]?\n"
                        "    1 | [hepa.words]\n"
                        "      |  ^"},
-    {"[control]\n", "a.conf:1:2: unknown section [control]; there are [heap], [heap.NAME], [strategy.NAME], "
-                    "[cache.GLOB], [plugins]\n"
-                    "    1 | [control]\n"
-                    "      |  ^"},
+    {"[server]\n", "a.conf:1:2: unknown section [server]; there are [heap], [heap.NAME], [strategy.NAME], "
+                   "[cache.GLOB], [plugins], [control]\n"
+                   "    1 | [server]\n"
+                   "      |  ^"},
+    {"[control.x]\n", "a.conf:1:9: [control] takes no name\n"
+                      "    1 | [control.x]\n"
+                      "      |         ^"},
     {"[strategy]\n", "a.conf:1:10: [strategy] lacks its name: [strategy.NAME]\n"
                      "    1 | [strategy]\n"
                      "      |          ^"},
