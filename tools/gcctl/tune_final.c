@@ -133,11 +133,23 @@ struct rounds {
     size_t n;                                   /* rounds that are complete */
 };
 
+/* What a run costs now: the machine may have become slower since the search began. */
+static double recent_cost_ns(const struct tune_search *search)
+{
+    const struct tune_eval *defaults = &search->evals[0];
+    double sum = 0;
+    size_t n = 0;
+    for (size_t r = defaults->n_runs; r-- > 0 && n < 5; n++)
+        sum += (double)defaults->runs[r].cost_ns;
+    return n && sum > 0 ? sum / (double)n : (double)search->run_ns;
+}
+
 /* How many winners, and how many rounds: all winners if there is time for `pairs` rounds, else the first ones. */
 static size_t plan_rounds(const struct tune_search *search, struct rounds *rounds)
 {
     const size_t most = search->pairs > MOST_ROUNDS ? search->pairs : MOST_ROUNDS;
-    double left = (double)(search->budget_ns - search->spent_ns) / (double)search->run_ns, n;
+    const double left = (double)(search->budget_ns - search->spent_ns) / recent_cost_ns(search);
+    double n;
     if (tune_stopped(search)) {
         rounds->n_evals = rounds->n_evals > 2 ? 2 : rounds->n_evals;
         return STOPPED_ROUNDS;
@@ -155,7 +167,8 @@ static void run_rounds(struct tune_search *search, struct rounds *rounds, size_t
         for (size_t i = 0; i < rounds->n_evals; i++)
             if (!tune_run_plain(search, rounds->evals[(rounds->n + i) % rounds->n_evals]))
                 return;
-        rounds->n++;
+        if (++rounds->n >= LEAST_ROUNDS && search->spent_ns > search->budget_ns)
+            return;
     }
 }
 
