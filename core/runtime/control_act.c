@@ -145,7 +145,7 @@ static int switch_run(struct sgc_control_request *request)
     if (code == 0) {
         memcpy(name, record->heap->name, sizeof(name));
         old = sgc_heap_strategy(record->heap);
-        code = sgc_switch_in_turn(record->heap, strategy, dry_run, &error);
+        code = sgc_switch_in_turn(record->heap, strategy, "gcctl", dry_run, &error);
         new = dry_run ? strategy : sgc_heap_strategy(record->heap);
         if (code)
             sgc_control_fail_error(request, &error);

@@ -14,7 +14,7 @@ struct sgc_open_heap {
     struct sgc_list link;
     struct sgc_heap *heap;
     struct sgc_heap_options options; /* what the program asked for; strategy points behind the record */
-    bool switched;                   /* its strategy is the one that sgc_heap_switch was given */
+    const char *switched_by;         /* who gave it its strategy, "sgc_heap_switch" or "gcctl"; NULL: config did */
     size_t bytes;                    /* of the record */
 };
 
@@ -44,8 +44,9 @@ int sgc_open_heap_alloc(const struct sgc_heap_options *options, struct sgc_open_
 void sgc_open_heap_free(struct sgc_open_heap *record);
 void sgc_open_heap_list(struct sgc_open_heap *record); /* in a turn: record->heap is open */
 
-/* switch.c, in a turn: sgc_heap_switch. dry_run: as far as it goes without a stop. */
-int sgc_switch_in_turn(struct sgc_heap *heap, const char *strategy, bool dry_run, struct sgc_error *error);
+/* switch.c, in a turn: sgc_heap_switch. by: a constant, whom get shows. dry_run: as far as it goes without a stop. */
+int sgc_switch_in_turn(struct sgc_heap *heap, const char *strategy, const char *by, bool dry_run,
+                       struct sgc_error *error);
 
 /* The callbacks of struct sgc_heap_setup; arg is the record. Outside of turns. */
 int sgc_runtime_cache_config(void *arg, const char *heap, const char *cache, struct sgc_cache_config *out,

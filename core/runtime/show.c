@@ -69,8 +69,8 @@ static int show_strategy(struct show *show, const struct sgc_open_heap *record, 
 {
     const struct sgc_heap *heap = record->heap;
     const struct sgc_config_entry *entry = sgc_config_find(show->config, SGC_CONFIG_HEAP, heap->name, "strategy");
-    if (record->switched)
-        return show_add(show, section, "strategy", heap->plugin->name, "sgc_heap_switch");
+    if (record->switched_by)
+        return show_add(show, section, "strategy", heap->plugin->name, record->switched_by);
     if (entry)
         return show_add_entry(show, section, heap->plugin->name, entry);
     return show_add(show, section, "strategy", heap->plugin->name, record->options.strategy ? "program" : "default");

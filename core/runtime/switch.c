@@ -6,7 +6,8 @@
 
 #include <errno.h>
 
-int sgc_switch_in_turn(struct sgc_heap *heap, const char *strategy, bool dry_run, struct sgc_error *error)
+int sgc_switch_in_turn(struct sgc_heap *heap, const char *strategy, const char *by, bool dry_run,
+                       struct sgc_error *error)
 {
     const struct sgc_config *config;
     const struct sgc_strategy_plugin *plugin;
@@ -19,7 +20,7 @@ int sgc_switch_in_turn(struct sgc_heap *heap, const char *strategy, bool dry_run
     if (code == 0 && !dry_run)
         code = sgc_heap_switch_strategy(heap, plugin, params.values, error);
     if (code == 0 && !dry_run && heap->setup.closing == sgc_runtime_closing)
-        ((struct sgc_open_heap *)heap->setup.cache_config_arg)->switched = true;
+        ((struct sgc_open_heap *)heap->setup.cache_config_arg)->switched_by = by;
     return code;
 }
 
@@ -30,7 +31,7 @@ int sgc_heap_switch(struct sgc_heap *heap, const char *strategy, struct sgc_erro
     if (sgc_heap_is_malloc(heap))
         return sgc_error_set(error, -ENOTSUP, "heap %s: malloc's caches have no other strategy than none", heap->name);
     sgc_runtime_begin("sgc_heap_switch");
-    int code = sgc_switch_in_turn(heap, strategy, false, error);
+    int code = sgc_switch_in_turn(heap, strategy, "sgc_heap_switch", false, error);
     sgc_runtime_end();
     return code;
 }

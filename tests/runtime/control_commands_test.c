@@ -435,6 +435,7 @@ START_TEST(a_heap_is_moved_to_another_strategy_or_refused)
     ck_assert_int_gt(control_number(moved, "stop_ns"), 0);
     json_decref(moved);
     ck_assert_str_eq(sgc_heap_strategy(heap), "second");
+    expect_origin(fd, "heap.other.strategy", "second", "gcctl");
     control_refused(fd, "{\"command\":\"switch\",\"heap\":\"other\",\"strategy\":\"secnd\"}", "ENOENT",
                     "unknown strategy \"secnd\"; did you mean \"second\"?");
     control_refused(fd, "{\"command\":\"switch\",\"heap\":\"othr\",\"strategy\":\"good\"}", "EINVAL",
