@@ -1,5 +1,5 @@
-/* process.h - what the kernel says of a process, for the control server. Any thread; reads /proc. Every system call passes a
- * fault gate. Failure: a negative errno, out-parameters untouched. */
+/* process.h - what the kernel says of a process, for the control server. Any thread; reads /proc. Every system call
+ * passes a fault gate. Failure: a negative errno, out-parameters untouched. */
 #ifndef SLABGC_CORE_OS_PROCESS_H
 #define SLABGC_CORE_OS_PROCESS_H
 
@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* When the process was started, in clock ticks since the system's boot: with the pid, what tells it from all others. pid 0: this one.
- * -ENOENT: there is none. */
+/* When the process was started, in clock ticks since the system's boot: with the pid, what tells it from all others.
+ * pid 0: this one. -ENOENT: there is none. */
 int sgc_os_process_start(pid_t pid, uint64_t *ticks);
 /* Nanoseconds since then. */
 uint64_t sgc_os_process_age_ns(uint64_t start_ticks);

@@ -153,8 +153,7 @@ static int request_check(struct sgc_control_request *request)
 {
     const char *name;
     json_t *value;
-    json_object_foreach(request->object, name, value)
-    {
+    json_object_foreach (request->object, name, value) {
         if (strcmp(name, "id") == 0 || strcmp(name, "command") == 0)
             continue;
         const int code = request_check_member(request, name, value);

@@ -16,9 +16,9 @@
 #include "core/runtime/control.h"
 
 #define SGC_CONTROL_CLIENTS 8
-#define SGC_CONTROL_CHILD_DEADLINE_S 30                    /* of a snapshot's child */
-#define SGC_CONTROL_FOLLOW_NS UINT64_C(100000000)          /* between two looks for more */
-#define SGC_CONTROL_ID_BYTES 1024                          /* the text of an id, with its NUL */
+#define SGC_CONTROL_CHILD_DEADLINE_S 30           /* of a snapshot's child */
+#define SGC_CONTROL_FOLLOW_NS UINT64_C(100000000) /* between two looks for more */
+#define SGC_CONTROL_ID_BYTES 1024                 /* the text of an id, with its NUL */
 
 struct sgc_control_request {
     const struct sgc_control_command *command; /* NULL: none is being answered */

@@ -25,17 +25,19 @@ void sgc_runtime_end(void);
 /* In a turn: the current config, read on first use: 0 and *out, or a negative errno. wanted: the strategy that the
  * program asks for, or NULL. */
 int sgc_runtime_config(const char *wanted, const struct sgc_config **out, struct sgc_error *error);
-/* In a turn: reads all sources anew, takes the live changes over, and checks what can be checked without a heap. *out is the caller's. */
+/* In a turn: reads all sources anew, takes the live changes over, and checks what can be checked without a heap. *out
+ * is the caller's. */
 int sgc_runtime_read_config(const char *wanted, struct sgc_config **out, struct sgc_error *error);
-/* In a turn: checks what can be checked of a config without a heap: strategies that it names, parameters of those that are loaded. */
+/* In a turn: checks what can be checked of a config without a heap: strategies that it names, parameters of those that
+ * are loaded. */
 int sgc_runtime_check_config(const struct sgc_config *config, const char *wanted, struct sgc_error *error);
 /* In a turn: makes config the current one and frees the old one. */
 void sgc_runtime_replace_config(struct sgc_config *config);
 
 /* In a turn, or under the read lock: list of struct sgc_open_heap. */
 struct sgc_list *sgc_runtime_heaps(void);
-/* The read lock: a heap found in the list between the two stays open. Waits for no turn, so it also serves while one waits for a stop; for
- * a look at figures alone, since opening and closing heaps wait for it. Outside of turns. */
+/* The read lock: a heap found in the list between the two stays open. Waits for no turn, so it also serves while one
+ * waits for a stop; for a look at figures alone, since opening and closing heaps wait for it. Outside of turns. */
 void sgc_runtime_read_begin(void);
 void sgc_runtime_read_end(void);
 bool sgc_runtime_read_try(void); /* false: somebody has the lock */

@@ -1,5 +1,5 @@
-/* control_kit.h - a process with a control socket, and a client of it, for the tests of control_*.c. The server runs in the test's own
- * process, the client on the test's thread. Failures end the test by libcheck. */
+/* control_kit.h - a process with a control socket, and a client of it, for the tests of control_*.c. The server runs in
+ * the test's own process, the client on the test's thread. Failures end the test by libcheck. */
 #ifndef SLABGC_TESTS_RUNTIME_CONTROL_KIT_H
 #define SLABGC_TESTS_RUNTIME_CONTROL_KIT_H
 
@@ -7,13 +7,14 @@
 #include <jansson.h>
 #include <slabgc/slabgc.h>
 
-/* Config of the test's own: plug-ins `good` and `second` at hand, a socket at kit_path("socket"), and more ("key=value,..."; may be
- * NULL) as $SLABGC has it. */
+/* Config of the test's own: plug-ins `good` and `second` at hand, a socket at kit_path("socket"), and more
+ * ("key=value,..."; may be NULL) as $SLABGC has it. */
 void control_config(const char *more);
 /* The same, then opens heap `words` with strategy none. */
 struct sgc_heap *control_start(const char *more);
 
-/* A connection to kit_path(name); it waits for nothing longer than 20 s. control_try_connect: -1 when nobody answers. */
+/* A connection to kit_path(name); it waits for nothing longer than 20 s. control_try_connect: -1 when nobody answers.
+ */
 int control_connect(const char *name);
 int control_try_connect(const char *name);
 void control_send(int fd, const char *bytes, size_t n_bytes);
@@ -21,7 +22,8 @@ void control_say(int fd, const char *line); /* with its newline */
 /* The next line without its newline, by malloc; NULL: the other end closed. */
 char *control_hear(int fd);
 
-/* Asks and returns the whole answer, or its "result" (the caller's), or fails unless it is refused with this code and message. */
+/* Asks and returns the whole answer, or its "result" (the caller's), or fails unless it is refused with this code and
+ * message. */
 json_t *control_ask(int fd, const char *request);
 json_t *control_result(int fd, const char *request);
 void control_refused(int fd, const char *request, const char *code, const char *message);
