@@ -54,7 +54,7 @@ void sgc_cache_leave(bool outermost)
         sgc_call_end(&sgc_context_);
 }
 
-static void *cache_alloc_entered(struct sgc_cache *cache, size_t n, const void *site)
+static inline __attribute__((always_inline)) void *cache_alloc_entered(struct sgc_cache *cache, size_t n, const void *site)
 {
     size_t bytes;
     struct sgc_class *class_ = sgc_class_for(cache, n, &bytes);

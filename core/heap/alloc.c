@@ -52,9 +52,7 @@ static SGC_NOINLINE void *alloc_special(struct sgc_cache *cache, void *object, c
     if (!type->ctor && (cache->debug || sgc_slab_of(object)->slot_bytes)) /* a large object's pages are zero already */
         memset(object, 0, bytes);
     alloc_publish(cache, object, type->flags & SGC_TYPE_IMMORTAL ? 2 : 1);
-    if (sgc_unlikely(cache->record_index))
-        sgc_record_new(cache, object, sgc_context_.thread->record_elements - 1);
-    return object;
+    return sgc_unlikely(cache->record_index) ? sgc_record_made(cache, object) : object;
 }
 
 /* One attempt, in a section. Tells the pacer what left the slabs. */

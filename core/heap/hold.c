@@ -14,19 +14,16 @@ static SGC_COLD void hold_foreign(const void *object, const char *call)
     sgc_panic("%s: foreign pointer %p: not an object of any heap", call, object);
 }
 
-/* In a section. A recording runs, or the object is none. */
-static SGC_NOINLINE void hold_record(void *object)
+/* In the call that a general path began: a recording runs, or the object is none. Ends the call, so that the path that
+ * comes here keeps nothing for later. */
+static SGC_NOINLINE void *hold_recorded(struct sgc_context *context, void *object, bool outermost_)
 {
     if (sgc_unlikely(!sgc_arena_covers(object)))
         hold_foreign(object, "sgc_hold");
     sgc_record_hold(object);
-}
-
-static SGC_NOINLINE void drop_record(void *object)
-{
-    if (sgc_unlikely(!sgc_arena_covers(object)))
-        hold_foreign(object, "sgc_drop");
-    sgc_record_drop(object);
+    sgc_count_increment(&sgc_counts, object, sgc_solo);
+    SGC_SHORT_SECTION_END(context);
+    return object;
 }
 
 /* The fast paths below make no call, so they save no register: whatever is not plain comes here as a whole. What is
@@ -35,13 +32,13 @@ static SGC_NOINLINE void *hold_general(void *object)
 {
     SGC_SHORT_SECTION_BEGIN(context);
     if (sgc_unlikely(!sgc_arena_covers_plainly(object)))
-        hold_record(object);
+        return hold_recorded(context, object, outermost_);
     sgc_count_increment(&sgc_counts, object, sgc_solo);
     SGC_SHORT_SECTION_END(context);
     return object;
 }
 
-static inline void drop_entered(void *object, bool outermost)
+static inline __attribute__((always_inline)) void drop_entered(void *object, bool outermost)
 {
     if (!(__atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED) & SGC_STATE_COUNTED))
         sgc_count_decrement(&sgc_counts, object, sgc_solo);
@@ -60,11 +57,22 @@ void sgc_drop_finalized(void *object, uint32_t generation)
     SGC_SHORT_SECTION_END(context);
 }
 
+static SGC_NOINLINE void drop_recorded(struct sgc_context *context, void *object, bool outermost_)
+{
+    if (sgc_unlikely(!sgc_arena_covers(object)))
+        hold_foreign(object, "sgc_drop");
+    sgc_record_drop(object);
+    drop_entered(object, outermost_);
+    SGC_SHORT_SECTION_END(context);
+}
+
 static SGC_NOINLINE void drop_general(void *object)
 {
     SGC_SHORT_SECTION_BEGIN(context);
-    if (sgc_unlikely(!sgc_arena_covers_plainly(object)))
-        drop_record(object);
+    if (sgc_unlikely(!sgc_arena_covers_plainly(object))) {
+        drop_recorded(context, object, outermost_);
+        return;
+    }
     drop_entered(object, outermost_);
     SGC_SHORT_SECTION_END(context);
 }

@@ -45,7 +45,7 @@ int sgc_record_stop(struct sgc_record_totals *out, struct sgc_error *error);
 bool sgc_record_is_running(void);
 
 /* ---- events. In a call or section of the calling thread, or at its stop. The objects are valid operands. */
-void sgc_record_new(struct sgc_cache *cache, void *object, size_t n_elements); /* SIZE_MAX: as many as fit */
+void *sgc_record_made(struct sgc_cache *cache, void *object); /* returns the object */
 void sgc_record_hold(void *object);
 void sgc_record_drop(void *object);
 void sgc_record_enter(struct sgc_context *context); /* the outermost one, and sgc_recording_all */

@@ -200,7 +200,8 @@ void sgc_record_thread_ends(struct sgc_thread *thread)
 
 static inline bool object_concerns(const void *object)
 {
-    return sgc_object_cache(object)->record_index != 0;
+    const struct sgc_class *class_ = sgc_slab_head(sgc_slab_of(object))->class_;
+    return class_ && class_->cache->record_index != 0; /* NULL: misuse, which the caller is about to find */
 }
 
 /* Places whose objects are in the sample: a hash of the address, so that an object's end needs no memory of its begin.
@@ -221,8 +222,8 @@ static inline void record_place_event(enum sgc_record_op op, const void *object)
     stream->at = sgc_record_put_place(stream, record_op(stream, op), object);
 }
 
-/* Ephemerons have an event of their own, after their begin. */
-void sgc_record_new(struct sgc_cache *cache, void *object, size_t n_elements)
+/* n_elements of a tail: SIZE_MAX: as many as fit. Ephemerons have an event of their own, after their begin. */
+static void record_new(struct sgc_cache *cache, void *object, size_t n_elements)
 {
     if (!sgc_record_samples(object) || cache->type == &sgc_ephemeron_type)
         return;
@@ -236,6 +237,12 @@ void sgc_record_new(struct sgc_cache *cache, void *object, size_t n_elements)
     at = sgc_record_put(at, cache->record_index);
     at = sgc_record_put_place(stream, at, object);
     stream->at = type->tail_element_bytes ? sgc_record_put(at, n_elements) : at;
+}
+
+void *sgc_record_made(struct sgc_cache *cache, void *object)
+{
+    record_new(cache, object, sgc_context_.thread->record_elements - 1);
+    return object;
 }
 
 void sgc_record_bare_new(struct sgc_cache *cache, void *object)

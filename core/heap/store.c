@@ -223,6 +223,13 @@ void sgc_store_bulk_(void *owner, void **fields, void *const *values, size_t n)
     SGC_SHORT_SECTION_END(context);
 }
 
+/* A recording may have the bit for its own. */
+static SGC_NOINLINE void root_unshared(const struct sgc_cache *cache, const void *value)
+{
+    if (!sgc_record_state(cache, cache->heap->ops))
+        __atomic_fetch_and(sgc_state_byte(&sgc_counts, value), (uint8_t)~SGC_STATE_DEFER, __ATOMIC_RELAXED);
+}
+
 /* The value is held. Sections may read it from now on. Where they take no lock, SGC_STATE_DEFER has said that none can
  * have. */
 static void root_share(const void *value)
@@ -231,9 +238,8 @@ static void root_share(const void *value)
         !(__atomic_load_n(sgc_state_byte(&sgc_counts, value), __ATOMIC_RELAXED) & SGC_STATE_DEFER))
         return;
     const struct sgc_cache *cache = store_cache(value, "value");
-    if (!cache->managed_manual && (cache->heap->plugin->capabilities & SGC_NEED_CONCURRENT_READERS) &&
-        !sgc_record_state(cache, cache->heap->ops)) /* else the bit is the recording's */
-        __atomic_fetch_and(sgc_state_byte(&sgc_counts, value), (uint8_t)~SGC_STATE_DEFER, __ATOMIC_RELAXED);
+    if (!cache->managed_manual && (cache->heap->plugin->capabilities & SGC_NEED_CONCURRENT_READERS))
+        root_unshared(cache, value);
 }
 
 void *sgc_root_xchg(struct sgc_root *root, void *value)

@@ -167,7 +167,8 @@ void sgc_weak_record(struct sgc_weak *weak, bool on)
     }
 }
 
-static SGC_NOINLINE void *weak_get_recorded(struct sgc_weak *weak)
+/* In the call that the get began, which ends here. */
+static SGC_NOINLINE void *weak_get_recorded(struct sgc_context *context, struct sgc_weak *weak, bool outermost_)
 {
     struct sgc_heap *heap = __atomic_load_n(&weak->recorded, __ATOMIC_ACQUIRE); /* as weak_heap */
     void *object;
@@ -181,6 +182,7 @@ static SGC_NOINLINE void *weak_get_recorded(struct sgc_weak *weak)
         object = weak->object; /* does not change any more */
     }
     sgc_record_weak_get(weak, object); /* the object is held, so its end comes later */
+    SGC_SHORT_SECTION_END(context);
     return object;
 }
 
@@ -190,16 +192,13 @@ void *sgc_weak_get(struct sgc_weak *weak)
         return NULL;
     SGC_SHORT_SECTION_BEGIN(context);
     struct sgc_heap *heap = weak_heap(weak);
-    void *object;
-    if (sgc_likely(heap != NULL)) {
-        sgc_lock_acquire(&heap->weak.lock);
-        object = weak->object;
-        if (object && !sgc_weak_try_hold(heap, object))
-            object = NULL;
-        sgc_lock_release(&heap->weak.lock);
-    } else {
-        object = weak_get_recorded(weak);
-    }
+    if (sgc_unlikely(!heap))
+        return weak_get_recorded(context, weak, outermost_);
+    sgc_lock_acquire(&heap->weak.lock);
+    void *object = weak->object;
+    if (object && !sgc_weak_try_hold(heap, object))
+        object = NULL;
+    sgc_lock_release(&heap->weak.lock);
     SGC_SHORT_SECTION_END(context);
     return object;
 }

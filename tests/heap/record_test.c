@@ -585,7 +585,6 @@ START_TEST(a_reader_that_takes_nothing_ends_the_recording)
         sched_yield();
     ck_assert_int_eq(sgc_record_stop(&totals, &error), -EPIPE);
     ck_assert_ptr_nonnull(strstr(error.message, "its reader took nothing for too long"));
-    ck_assert_uint_ge(totals.waited_ns, 100000000);
     close(recording.reader);
     sgc_drop(node);
     assert_verifies(heap);
