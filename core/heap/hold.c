@@ -28,14 +28,22 @@ static SGC_NOINLINE void *hold_recorded(struct sgc_context *context, void *objec
 
 /* The fast paths below make no call, so they save no register: whatever is not plain comes here as a whole. What is
  * plain is asked inside the section: a recording may have begun while it waited. */
-static SGC_NOINLINE void *hold_general(void *object)
+static inline __attribute__((always_inline)) void *hold_in_call(struct sgc_context *context, void *object,
+                                                                const bool outermost_)
 {
-    SGC_SHORT_SECTION_BEGIN(context);
     if (sgc_unlikely(!sgc_arena_covers_plainly(object)))
         return hold_recorded(context, object, outermost_);
     sgc_count_increment(&sgc_counts, object, sgc_solo);
     SGC_SHORT_SECTION_END(context);
     return object;
+}
+
+static SGC_NOINLINE void *hold_general(void *object)
+{
+    struct sgc_context *const context = &sgc_context_;
+    if (sgc_unlikely(!context->thread))
+        sgc_section_attach();
+    return sgc_call_begin(context) ? hold_in_call(context, object, true) : hold_in_call(context, object, false);
 }
 
 static inline __attribute__((always_inline)) void drop_entered(void *object, bool outermost)
@@ -66,15 +74,27 @@ static SGC_NOINLINE void drop_recorded(struct sgc_context *context, void *object
     SGC_SHORT_SECTION_END(context);
 }
 
-static SGC_NOINLINE void drop_general(void *object)
+static inline __attribute__((always_inline)) void drop_in_call(struct sgc_context *context, void *object,
+                                                               const bool outermost_)
 {
-    SGC_SHORT_SECTION_BEGIN(context);
     if (sgc_unlikely(!sgc_arena_covers_plainly(object))) {
         drop_recorded(context, object, outermost_);
         return;
     }
     drop_entered(object, outermost_);
     SGC_SHORT_SECTION_END(context);
+}
+
+/* In a section and at rest apart, so that neither asks again which it is. */
+static SGC_NOINLINE void drop_general(void *object)
+{
+    struct sgc_context *const context = &sgc_context_;
+    if (sgc_unlikely(!context->thread))
+        sgc_section_attach();
+    if (sgc_call_begin(context))
+        drop_in_call(context, object, true);
+    else
+        drop_in_call(context, object, false);
 }
 
 /* Solo, and the low bits have room: the count moves by plain instructions. False: nothing was done. */

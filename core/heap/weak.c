@@ -186,11 +186,9 @@ static SGC_NOINLINE void *weak_get_recorded(struct sgc_context *context, struct 
     return object;
 }
 
-void *sgc_weak_get(struct sgc_weak *weak)
+static inline __attribute__((always_inline)) void *weak_get_in_call(struct sgc_context *context, struct sgc_weak *weak,
+                                                                    const bool outermost_)
 {
-    if (!weak)
-        return NULL;
-    SGC_SHORT_SECTION_BEGIN(context);
     struct sgc_heap *heap = weak_heap(weak);
     if (sgc_unlikely(!heap))
         return weak_get_recorded(context, weak, outermost_);
@@ -201,6 +199,16 @@ void *sgc_weak_get(struct sgc_weak *weak)
     sgc_lock_release(&heap->weak.lock);
     SGC_SHORT_SECTION_END(context);
     return object;
+}
+
+void *sgc_weak_get(struct sgc_weak *weak)
+{
+    struct sgc_context *const context = &sgc_context_;
+    if (!weak)
+        return NULL;
+    if (sgc_unlikely(!context->thread))
+        sgc_section_attach();
+    return sgc_call_begin(context) ? weak_get_in_call(context, weak, true) : weak_get_in_call(context, weak, false);
 }
 
 /* Table lock held; the entry is tidied by the caller. */
