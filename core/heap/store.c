@@ -242,15 +242,24 @@ static void root_share(const void *value)
         root_unshared(cache, value);
 }
 
-void *sgc_root_xchg(struct sgc_root *root, void *value)
+static inline __attribute__((always_inline)) void *root_exchange(struct sgc_context *context, struct sgc_root *root,
+                                                                 void *value, const bool outermost_)
 {
-    SGC_SHORT_SECTION_BEGIN(context);
     sgc_hold(value);
     root_share(value);
     /* pairs with the acquire of sgc_root_get */
     void *old = __atomic_exchange_n(&root->reference, value, __ATOMIC_ACQ_REL);
     SGC_SHORT_SECTION_END(context);
     return old;
+}
+
+void *sgc_root_xchg(struct sgc_root *root, void *value)
+{
+    struct sgc_context *const context = &sgc_context_;
+    if (sgc_unlikely(!context->thread))
+        sgc_section_attach();
+    return sgc_call_begin(context) ? root_exchange(context, root, value, true)
+                                   : root_exchange(context, root, value, false);
 }
 
 void sgc_root_set(struct sgc_root *root, void *value)
