@@ -4,6 +4,10 @@ set -uo pipefail
 
 gcctl=$(realpath "${GCCTL:-tools/gcctl/gcctl}")
 wordgraph=$(realpath "${WORDGRAPH:-tools/wordgraph/wordgraph}")
+plugins=${SLABGC_PLUGIN_PATH:-} # for the program alone: gcctl finds them by itself
+for plugin in plugins/*/*.so; do
+    if [ -f "$plugin" ]; then plugins=$plugins${plugins:+:}$(dirname "$(realpath "$plugin")"); fi
+done
 export NO_COLOR=1 LC_ALL=C.UTF-8
 unset SLABGC SLABGC_CONFIG
 scratch=$(mktemp -d)
@@ -98,7 +102,7 @@ claim "tune finds what is much better, beyond the noise" "$(says out 'Chosen: po
 claim "the config has date, ratio and what was" "$(says best.conf 'Chosen by gcctl tune' && says best.conf better && says best.conf '# was '; echo $?)"
 run "$gcctl" config check best.conf
 claim "gcctl config check takes the config" "$(exits 0; echo $?)"
-SLABGC_CONFIG=$scratch/best.conf run "${program[@]}"
+SLABGC_PLUGIN_PATH=$plugins SLABGC_CONFIG=$scratch/best.conf run "${program[@]}"
 claim "the program takes the config" "$(exits 0; echo $?)"
 cp result.json out
 claim "the result has points, finalists and a choice" "$(holds '
