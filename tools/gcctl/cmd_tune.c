@@ -258,7 +258,8 @@ static const struct gcctl_option options[] = {
      .letter = 'O',
      .kind = GCCTL_TEXT,
      .value = "METRIC,...",
-     .help = "What shall become less (default time,p99_pause,peak_memory; for a recording peak_heap, not peak_memory): time, cpu, "
+     .help = "What shall become less (default time,p99_pause,peak_memory; for a recording peak_heap, not peak_memory): "
+             "time, cpu, "
              "p50_pause, p99_pause, max_pause, "
              "peak_memory, peak_heap"},
     {.name = "constraint",

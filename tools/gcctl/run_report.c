@@ -39,8 +39,7 @@ int gcctl_pauses_add(struct gcctl_pauses *pauses, const json_t *histogram)
 {
     size_t i;
     const json_t *bucket;
-    json_array_foreach(json_object_get(histogram, "buckets"), i, bucket)
-    {
+    json_array_foreach (json_object_get(histogram, "buckets"), i, bucket) {
         const json_int_t upper = json_integer_value(json_array_get(bucket, 0)),
                          n = json_integer_value(json_array_get(bucket, 1));
         if (upper < 0 || n <= 0)
