@@ -241,8 +241,9 @@ static int live_steps(struct demo *demo, struct gcctl_client *client)
 {
     const char *interval = demo->fast ? "700ms" : "3s";
     int status = step(demo, "gcctl top --batch --count=1 --interval=%s -p %s", interval, demo->socket);
-    tell("\nCollections come rarely, as the young generation is large. Smaller, it is collected more often, and each "
-         "pause is shorter.\n"
+    tell("\nCollections come rarely, as the young generation is large. Smaller, it is collected more often, and less "
+         "memory "
+         "is held between.\n"
          "What can be set, and within which bounds, the strategy itself declares; a value out of bounds is refused:");
     if (!status)
         status = step(demo, "gcctl set strategy.generational.young_size=1KiB -p %s", demo->socket) == 130 ? 130 : 0;
