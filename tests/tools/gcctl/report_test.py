@@ -137,10 +137,12 @@ def test_fake(folder):
     socket, page = os.path.join(folder, "s"), os.path.join(folder, "fake.html")
     fake = subprocess.Popen([sys.executable, os.path.join(HERE, "fake_server.py"), socket, "--hostile"], stdout=subprocess.PIPE)
     fake.stdout.readline()
-    run = subprocess.run([GCCTL, "report", "-p", socket, "--for", "100ms", "--tune", tune, "-o", page], capture_output=True, text=True, timeout=60)
-    fake.kill()
-    fake.wait()
-    fake.stdout.close()
+    try:
+        run = subprocess.run([GCCTL, "report", "-p", socket, "--for", "100ms", "--tune", tune, "-o", page], capture_output=True, text=True, timeout=60)
+    finally:
+        fake.kill()
+        fake.wait()
+        fake.stdout.close()
     check("a report of a process is written", run.returncode == 0 and os.path.getsize(page) > 20000, run)
     found = check_page(folder, page, "known figures", ["Memory and pauses", "Distribution of pauses", "Occupancy", "p99_pause against time",
                                                        "peak_memory against p99_pause", "share of the variance"])
@@ -177,9 +179,11 @@ def test_wordgraph(folder):
     end = time.monotonic() + 20
     while not os.path.exists(socket) and time.monotonic() < end and live.poll() is None:
         time.sleep(0.01)
-    run = subprocess.run([GCCTL, "report", "-p", socket, "--for", "1500ms", "-o", page], capture_output=True, text=True, timeout=60)
-    live.kill()
-    live.wait()
+    try:
+        run = subprocess.run([GCCTL, "report", "-p", socket, "--for", "1500ms", "-o", page], capture_output=True, text=True, timeout=60)
+    finally:
+        live.kill()
+        live.wait()
     check("a report of a wordgraph that runs is written", run.returncode == 0, run)
     check_page(folder, page, "wordgraph", ["Memory and pauses", "Distribution of pauses", "Occupancy"], [1280])
     page = os.path.join(folder, "program.html")
