@@ -37,7 +37,7 @@ static bool play_lives(struct play *play, uint32_t object)
 {
     if (!play->gone)
         return true;
-    if (play->stale && !play->holds[object])
+    if (play->stale && !play->holds[object]) /* other paths may lead to it than when recorded */
         play_search(play);
     return !play->gone[object] && play->addresses[object];
 }
@@ -157,10 +157,17 @@ static void play_store(struct play *play, const struct plan_event *event, uint32
     }
     play_diverged(play, PLAY_ORDER, at);
     sgc_drop(old);
-    if (plan_is_object(event[1].a) && play->gone) /* its hold was not given */
-        play->gone[event[1].a - TRACE_OBJECT] = 1;
-    else if (plan_is_object(event[1].a))
+    if (!plan_is_object(event[1].a))
+        return;
+    const uint32_t number = event[1].a - (uint32_t)TRACE_OBJECT;
+    if (!play->gone) {
         play_fail(play, EX_DATAERR, "the field of event %u holds another value than the recording says", at);
+    } else if (play_lives(play, number)) {
+        sgc_hold(play->addresses[number]);
+        play->holds[number]++;
+    } else {
+        play->owed[number]++;
+    }
 }
 
 static void play_weak_get(struct play *play, const struct plan_event *event, uint32_t at)
@@ -174,7 +181,6 @@ static void play_weak_get(struct play *play, const struct plan_event *event, uin
     }
     const uint32_t number = event->b - (uint32_t)TRACE_OBJECT;
     if (object && object == play->addresses[number]) {
-        play->stale |= play->gone[number];
         play->gone[number] = 0;
         play->holds[number]++;
         return;
@@ -182,6 +188,7 @@ static void play_weak_get(struct play *play, const struct plan_event *event, uin
     sgc_drop(object);
     play_diverged(play, PLAY_WEAK, at);
     play->gone[number] = 1;
+    play->owed[number]++;
     play->stale = true;
 }
 
@@ -247,7 +254,13 @@ static void play_claim(struct play *play, const struct plan_event *event, uint32
 {
     const uint32_t number = event->a;
     void *object = play->addresses[number];
-    if (play->gone && (!play_lives(play, number) || (plan_op(event) == SGC_RECORD_DROP && !play->holds[number]))) {
+    if (play->gone && plan_op(event) == SGC_RECORD_DROP && play->owed[number]) {
+        play->owed[number]--; /* a hold that was never made */
+        play_diverged(play, PLAY_GONE, at);
+        return;
+    }
+    if (play->gone && !play_lives(play, number)) {
+        play->owed[number] += plan_op(event) == SGC_RECORD_HOLD ? 1 : plan_op(event) == SGC_RECORD_HOLDS ? event->b : 0;
         play_diverged(play, PLAY_GONE, at);
         return;
     }
@@ -319,7 +332,7 @@ static inline void play_event(struct play *play, struct play_thread *thread, con
             play_diverged(play, PLAY_GONE, at);
         play->n_made = event->a + 1;
         if (play->gone && !play->addresses[event->a])
-            play->gone[event->a] = 1;
+            play->gone[event->a] = 1, play->owed[event->a] = 1;
         break;
     case SGC_RECORD_HOLD:
     case SGC_RECORD_DROP:
@@ -404,7 +417,8 @@ static bool play_init(struct play *play)
     for (uint32_t i = 0; kept && i < plan->n_objects; i++)
         play->kept[i] = plan->objects[i].flags;
     if (plan->weak && (!(play->gone = calloc(plan->n_objects + 1u, 1)) ||
-                       !(play->holds = calloc(plan->n_objects + 1u, sizeof(*play->holds)))))
+                       !(play->holds = calloc(plan->n_objects + 1u, sizeof(*play->holds))) ||
+                       !(play->owed = calloc(plan->n_objects + 1u, sizeof(*play->owed)))))
         return false;
     uint32_t at = 0;
     for (uint32_t run = 0; run < plan->n_runs; at += plan->runs[run++].n)
@@ -433,6 +447,7 @@ static void play_fini(struct play *play)
     free(play->kept);
     free(play->gone);
     free(play->holds);
+    free(play->owed);
 }
 
 /* All threads' events, from the run that is due on. */

@@ -64,7 +64,8 @@ struct play {
     /* Where the recording uses weak references: what this strategy has reclaimed before the recorded one did. */
     uint8_t *gone;
     uint32_t *holds;
-    bool stale; /* gone does not say what the last weak reference that was dead took with it */
+    uint32_t *owed; /* holds that were not made, since what they name is gone */
+    bool stale;     /* gone does not say what the last weak reference that was dead took with it */
     uint32_t n_made;
     uint64_t search_ns;
     uint64_t paused_ns; /* spent at points */
