@@ -1,12 +1,10 @@
-/* record_test.c - recordings begin and end: around threads that run, forks, readers that stall or leave; what they
- * find; and a model that replays what threads did at once. */
+/* record_test.c - recordings begin and end: around threads that run, around forks, of one heap, as a sample; and a
+ * model that replays what threads did at once. */
 #include "core/base/sanitize.h"
 #include "core/cache/call.h"
-#include "core/heap/record_stream.h"
 #include "tests/heap/recording.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/wait.h>
 
 static const struct sgc_strategy_plugin *const plugins[] = {&sharing_plugin, &tracing_plugin};
@@ -273,127 +271,6 @@ START_TEST(recordings_begin_and_end_while_threads_run)
 }
 END_TEST
 
-/* ---- what a recording finds */
-
-START_TEST(a_live_heap_is_written_as_thread_0)
-{
-    struct names names = {.n = 0};
-    static struct sgc_root root;
-    open_nodes(plugins[_i]);
-    struct node *a = new_node(nodes, NULL, NULL), *b = new_node(nodes, a, (void *)(uintptr_t)7);
-    struct node *dead = new_node(nodes, a, NULL);
-    name_it(&names, "a", a);
-    name_it(&names, "b", b);
-    sgc_drop(dead);
-    sgc_hold(b);
-    sgc_drop(a);
-    sgc_root_set(&root, b);
-    struct sgc_weak *weak = sgc_weak_create(a);
-    struct recording *recording = recording_begin(NULL);
-    assert_verifies(heap);
-    struct node *got = sgc_weak_get(weak);
-    ck_assert_ptr_eq(got, a);
-    sgc_set(b, left, NULL);
-    sgc_drop(got);
-    sgc_heap_collect(heap, SGC_COLLECT_FULL);
-    sgc_weak_destroy(weak);
-    (void)recording_end(recording);
-    expect_events(recording, &names,
-                  _i == 0 ? "new:1 a; new:1 b; store b.0=a; store b.1=immediate; drop a; holds b+2; weak 1 of a; "
-                            "weak 1 gives a; store b.0=NULL; drop a; death a; collect:1 full; weak 1 ends"
-                          : "new:1 a; new:1 b; store b.0=a; store b.1=immediate; drop a; holds b+2; weak 1 of a; "
-                            "weak 1 gives a; store b.0=NULL; drop a; collect:1 full; death a; weak 1 ends");
-    ck_assert_uint_eq(recording->events[0].thread, 0);
-    ck_assert_uint_eq(recording->events[6].thread, 0);
-    ck_assert_uint_eq(recording->events[7].thread, 1);
-    sgc_root_set(&root, NULL);
-    sgc_drop(b);
-    sgc_drop(b);
-    recording_free(recording);
-    close_heap(heap);
-}
-END_TEST
-
-START_TEST(ephemerons_are_found_after_what_they_name)
-{
-    struct names names = {.n = 0};
-    open_nodes(&sharing_plugin);
-    struct node *key = new_node(nodes, NULL, NULL), *value = new_node(nodes, NULL, NULL);
-    void *inner = sgc_ephemeron_new(heap, key, value), *outer = sgc_ephemeron_new(heap, inner, key);
-    name_it(&names, "key", key);
-    name_it(&names, "value", value);
-    name_it(&names, "inner", inner);
-    name_it(&names, "outer", outer);
-    struct recording *recording = recording_begin(NULL);
-    assert_verifies(heap);
-    (void)recording_end(recording);
-    expect_events(
-        recording, &names,
-        "new:1 key; new:1 value; ephemeron:1 inner key key value value; ephemeron:1 outer key inner value key");
-    recording_free(recording);
-    sgc_drop(outer);
-    sgc_drop(inner);
-    sgc_drop(value);
-    sgc_drop(key);
-    close_heap(heap);
-}
-END_TEST
-
-static unsigned n_finalized;
-static void node_finalize(void *object)
-{
-    (void)object;
-    n_finalized++;
-}
-static const struct sgc_type final_type =
-    SGC_TYPE(struct node, SGC_REFS(struct node, left, right), .finalize = node_finalize);
-
-START_TEST(an_object_that_waits_for_its_finalizer_is_found)
-{
-    struct names names = {.n = 0};
-    heap = open_limited("recorded", plugins[_i], 0, 0);
-    struct sgc_cache *finals = make_cache(heap, &final_type);
-    void *f = sgc_new(finals);
-    name_it(&names, "f", f);
-    sgc_drop(f);
-    sgc_heap_collect(heap, SGC_COLLECT_FULL);
-    struct recording *recording = recording_begin(NULL);
-    ck_assert_uint_eq(sgc_finalizers_run(heap, 0), 1);
-    sgc_heap_collect(heap, SGC_COLLECT_FULL);
-    (void)recording_end(recording);
-    expect_events(recording, &names,
-                  _i == 0 ? "new:1 f; finalize f; drop f; finalized f; death f; collect:1 full"
-                          : "new:1 f; finalize f; drop f; finalized f; collect:1 full; death f");
-    recording_free(recording);
-    close_heap(heap);
-}
-END_TEST
-
-struct bare {
-    char bytes[48];
-};
-static const struct sgc_type bare_type = SGC_TYPE(struct bare, .flags = SGC_TYPE_MANUAL);
-
-START_TEST(bare_objects_of_caches_from_before_are_left_out)
-{
-    struct names names = {.n = 0};
-    open_nodes(plugins[_i]);
-    struct sgc_cache *bares = make_cache(heap, &bare_type);
-    void *x = sgc_cache_alloc(bares);
-    struct recording *recording = recording_begin(NULL);
-    void *y = sgc_cache_alloc(bares);
-    sgc_cache_free(bares, x);
-    void *m = sgc_new(bares);
-    name_it(&names, "m", m);
-    sgc_cache_free(bares, y);
-    sgc_cache_free(bares, m);
-    (void)recording_end(recording);
-    expect_events(recording, &names, "new:2 m; free m");
-    recording_free(recording);
-    close_heap(heap);
-}
-END_TEST
-
 /* ---- one at a time, and of one strategy */
 
 START_TEST(a_second_recording_is_refused)
@@ -494,104 +371,6 @@ START_TEST(a_sample_has_both_ends_of_its_objects)
 }
 END_TEST
 
-/* ---- readers */
-
-static void *slow_reader(void *arg)
-{
-    struct recording *recording = arg;
-    while (!__atomic_load_n(&stop_threads, __ATOMIC_ACQUIRE))
-        ;
-    return recording_drain(recording);
-}
-
-static void *store_much(void *arg)
-{
-    struct node *node = arg;
-    for (unsigned i = 0; i < 2000000; i++)
-        sgc_set(node, left, i & 1 ? node : NULL);
-    sgc_set(node, left, NULL);
-    return NULL;
-}
-
-/* The buffers are few, and the reader begins late: the program waits, and nothing is lost. */
-START_TEST(a_program_waits_for_a_slow_reader)
-{
-    struct recording *recording = malloc(sizeof(*recording));
-    struct sgc_error error;
-    open_nodes(plugins[_i]);
-    struct node *node = new_node(nodes, NULL, NULL);
-    recording_pair(recording);
-    stop_threads = false;
-    ck_assert_int_eq(pthread_create(&recording->thread, NULL, slow_reader, recording), 0);
-    ck_assert_int_eq(
-        sgc_record_start(&(struct sgc_record_options){.fd = recording->writer, .budget_bytes = 1 << 19}, &error), 0);
-    pthread_t thread = support_thread("storing", store_much, node);
-    while (!sgc_record_queue_is_full())
-        ;
-    __atomic_store_n(&stop_threads, true, __ATOMIC_RELEASE);
-    join(thread);
-    struct sgc_record_totals totals = recording_end(recording);
-    ck_assert_uint_gt(recording->n_events, 2000000);
-    ck_assert_uint_gt(totals.waited_ns, 0);
-    recording_free(recording);
-    sgc_drop(node);
-    close_heap(heap);
-}
-END_TEST
-
-START_TEST(a_reader_that_leaves_ends_the_recording_and_nothing_else)
-{
-    struct recording recording;
-    struct sgc_record_totals totals;
-    struct sgc_error error;
-    open_nodes(plugins[_i]);
-    struct node *node = new_node(nodes, NULL, NULL);
-    recording_pair(&recording);
-    ck_assert_int_eq(sgc_record_start(&(struct sgc_record_options){.fd = recording.writer}, &error), 0);
-    close(recording.reader);
-    while (sgc_record_is_running())
-        sgc_set(node, left, node);
-    ck_assert(sgc_arena_covers_plainly(node));
-    ck_assert_int_eq(sgc_record_stop(&totals, &error), -EPIPE);
-    ck_assert_ptr_nonnull(strstr(error.message, "its reader left"));
-    sgc_set(node, left, NULL);
-    sgc_drop(node);
-    assert_verifies(heap);
-    struct recording *next = recording_begin(NULL);
-    (void)recording_end(next);
-    recording_free(next);
-    close_heap(heap);
-}
-END_TEST
-
-/* Nobody ever reads, and a thread waits in a section. */
-START_TEST(a_reader_that_takes_nothing_ends_the_recording)
-{
-    struct recording recording;
-    struct sgc_record_totals totals;
-    struct sgc_error error;
-    sgc_record_reader_ns = 200000000;
-    open_nodes(plugins[_i]);
-    struct node *node = new_node(nodes, NULL, NULL);
-    recording_pair(&recording);
-    ck_assert_int_eq(
-        sgc_record_start(&(struct sgc_record_options){.fd = recording.writer, .budget_bytes = 1 << 19}, &error), 0);
-    sgc_enter();
-    for (unsigned i = 0; i < 2000000; i++) /* more than socket and budget hold: without the end this would not end */
-        sgc_set(node, left, i & 1 ? node : NULL);
-    sgc_set(node, left, NULL);
-    sgc_leave();
-    while (sgc_record_is_running())
-        sched_yield();
-    ck_assert_int_eq(sgc_record_stop(&totals, &error), -EPIPE);
-    ck_assert_ptr_nonnull(strstr(error.message, "its reader took nothing for too long"));
-    close(recording.reader);
-    sgc_drop(node);
-    assert_verifies(heap);
-    close_heap(heap);
-}
-END_TEST
-
 /* ---- fork */
 
 #ifndef SGC_TSAN /* it allows no thread after a fork with threads */
@@ -668,44 +447,6 @@ START_TEST(an_exit_ends_the_recording)
 }
 END_TEST
 
-static void *rest_main(void *arg)
-{
-    int *pipes = arg;
-    char byte;
-    sgc_drop(sgc_new(nodes));
-    ck_assert_int_eq(write(pipes[1], "x", 1), 1);
-    ck_assert_int_eq(read(pipes[2], &byte, 1), 1);
-    return NULL;
-}
-
-/* Nobody makes the thread record again, and the recording is not over. */
-START_TEST(what_a_thread_at_rest_did_is_seen_soon)
-{
-    int there[2], back[2];
-    char byte;
-    struct recording recording;
-    struct sgc_error error;
-    bool seen = false;
-    open_nodes(plugins[_i]);
-    recording_pair(&recording);
-    ck_assert_int_eq(sgc_record_start(&(struct sgc_record_options){.fd = recording.writer}, &error), 0);
-    ck_assert(pipe(there) == 0 && pipe(back) == 0);
-    pthread_t thread = support_thread("resting", rest_main, (int[]){there[0], there[1], back[0]});
-    ck_assert_int_eq(read(there[0], &byte, 1), 1);
-    while (!seen) {
-        uint8_t bytes[SGC_RECORDING_MESSAGE_BYTES] __attribute__((aligned(16)));
-        ck_assert_int_gt(recv(recording.reader, bytes, sizeof(bytes), 0), 0);
-        const struct sgc_recording_chunk *chunk = (const struct sgc_recording_chunk *)bytes;
-        seen = chunk->message.kind == SGC_RECORDING_CHUNK;
-    }
-    ck_assert_int_eq(write(back[1], "x", 1), 1);
-    join(thread);
-    close(recording.reader);
-    (void)sgc_record_stop(&(struct sgc_record_totals){0}, &error);
-    close_heap(heap);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("record");
@@ -713,23 +454,15 @@ int main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, what_threads_do_at_once_can_be_replayed, 0, 2);
     tcase_add_loop_test(tcase, recordings_begin_and_end_while_threads_run, 0, 2);
-    tcase_add_loop_test(tcase, a_live_heap_is_written_as_thread_0, 0, 2);
-    tcase_add_test(tcase, ephemerons_are_found_after_what_they_name);
-    tcase_add_loop_test(tcase, an_object_that_waits_for_its_finalizer_is_found, 0, 2);
-    tcase_add_loop_test(tcase, bare_objects_of_caches_from_before_are_left_out, 0, 2);
     tcase_add_test(tcase, a_second_recording_is_refused);
     tcase_add_test(tcase, only_a_packet_socket_will_do);
     tcase_add_test(tcase, a_recorded_heap_is_not_switched);
     tcase_add_loop_test(tcase, one_heap_of_several_may_be_recorded, 0, 2);
     tcase_add_loop_test(tcase, a_sample_has_both_ends_of_its_objects, 0, 2);
-    tcase_add_loop_test(tcase, a_program_waits_for_a_slow_reader, 0, 2);
-    tcase_add_loop_test(tcase, a_reader_that_leaves_ends_the_recording_and_nothing_else, 0, 2);
-    tcase_add_loop_test(tcase, a_reader_that_takes_nothing_ends_the_recording, 0, 2);
 #ifndef SGC_TSAN
     tcase_add_loop_test(tcase, a_recording_stays_with_the_parent_of_a_fork, 0, 2);
 #endif
     tcase_add_loop_test(tcase, an_exit_ends_the_recording, 0, 2);
-    tcase_add_loop_test(tcase, what_a_thread_at_rest_did_is_seen_soon, 0, 2);
     suite_add_tcase(suite, tcase);
     return support_main(suite);
 }
