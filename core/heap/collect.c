@@ -120,7 +120,7 @@ static void collect_account(struct sgc_heap *heap, enum sgc_collect_kind kind, e
     stats->n_emergency += reason == SGC_REASON_EMERGENCY;
     sgc_histogram_record(&stats->pauses, pause_ns);
     sgc_histogram_record(&stats->times_to_stop, to_stop_ns);
-    sgc_event_record(SGC_EVENT_STOP, heap->name, to_stop_ns, pause_ns, 0, 0);
+    sgc_event_record(SGC_EVENT_STOP, heap->name, to_stop_ns, pause_ns, (uint64_t)stop->waited.slowest_tid, 0);
     sgc_event_record(SGC_EVENT_COLLECT_END, heap->name, kind, pause_ns, stats->last_visited, 0);
 }
 

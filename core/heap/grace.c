@@ -54,12 +54,12 @@ static void grace_finish(uint64_t sequence)
 
 /* Runs one grace period on the calling thread, which is in no section. deadline_ns: 0 or absolute; -ETIMEDOUT leaves
  * nothing done. */
-static int grace_run(unsigned watcher, uint64_t limit_ns, uint64_t deadline_ns, uint64_t *n_stalls)
+static int grace_run(unsigned watcher, uint64_t limit_ns, uint64_t deadline_ns, struct sgc_waited *waited)
 {
     const uint64_t sequence = __atomic_add_fetch(&grace.started, 1, __ATOMIC_SEQ_CST);
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* F2 */
     SGC_TEST_POINT("grace: started");
-    const int rc = sgc_sections_wait(watcher, NULL, limit_ns, deadline_ns, n_stalls);
+    const int rc = sgc_sections_wait(watcher, NULL, limit_ns, deadline_ns, waited);
     if (rc < 0)
         return rc;
     urcu_bp_synchronize_rcu();
@@ -167,10 +167,10 @@ static void *grace_main(void *unused)
         grace.requested = false;
         const bool due = grace.wanted > sgc_grace_done();
         sgc_lock_release(&grace.lock);
-        uint64_t n_stalls = 0;
+        struct sgc_waited waited = {0};
         if (due) {
-            grace_run(SGC_WATCHER_GRACE, grace_report_limit_ns(), 0, &n_stalls);
-            grace_count(1, n_stalls);
+            grace_run(SGC_WATCHER_GRACE, grace_report_limit_ns(), 0, &waited);
+            grace_count(1, waited.n_stalls);
         }
         grace_announce();
         grace_serve_heaps();
@@ -230,7 +230,7 @@ int sgc_grace_wait(uint64_t stamp, uint64_t timeout_ns)
         return 0;
     const uint64_t began_ns = sgc_os_now_ns();
     const uint64_t deadline_ns = timeout_ns < INT64_MAX ? began_ns + timeout_ns : INT64_MAX;
-    uint64_t n_stalls = 0;
+    struct sgc_waited waited = {0};
     sgc_sections_note(SGC_WATCHER_WAIT);
     sgc_lock_acquire(&grace.lock);
     const bool helped = grace_ask_locked(stamp) && grace.runs;
@@ -239,13 +239,12 @@ int sgc_grace_wait(uint64_t stamp, uint64_t timeout_ns)
     if (done)
         return 0;
     if (helped) {
-        n_stalls = sgc_sections_report(SGC_WATCHER_WAIT, NULL, sgc_os_now_ns() - began_ns);
-        grace_count(0, n_stalls);
+        grace_count(0, sgc_sections_report(SGC_WATCHER_WAIT, NULL, sgc_os_now_ns() - began_ns));
         return -ETIMEDOUT;
     }
     /* later than the stamp: one is enough */
-    const int rc = grace_run(SGC_WATCHER_WAIT, timeout_ns, deadline_ns, &n_stalls);
-    grace_count(rc == 0, n_stalls);
+    const int rc = grace_run(SGC_WATCHER_WAIT, timeout_ns, deadline_ns, &waited);
+    grace_count(rc == 0, waited.n_stalls);
     return rc;
 }
 

@@ -189,8 +189,14 @@ extern uint8_t sgc_solo; /* one attached thread; changes at stops only */
 extern struct sgc_lock sgc_threads_lock;
 extern struct sgc_list sgc_threads, sgc_heaps; /* lock THREADS; sgc_heaps changes at a stop only */
 
+/* Of a wait for sections. */
+struct sgc_waited {
+    uint64_t n_stalls;   /* sections named as too long */
+    int64_t slowest_tid; /* of the thread that was the last to leave its section; 0: none was met in one */
+};
 struct sgc_stop {
     uint64_t began_ns, stopped_ns;
+    struct sgc_waited waited;
 };
 /* Brings all threads to rest and keeps them there; takes lock STOP. The caller is at rest. heap: whose stall limit and
  * name to use in reports; may be NULL. */
@@ -199,8 +205,9 @@ void sgc_stop_begin(struct sgc_stop *stop, struct sgc_heap *heap);
 uint64_t sgc_stop_end(struct sgc_stop *stop);
 bool sgc_stop_is_mine(void); /* the calling thread is the stopper */
 /* Waits until no section that runs now is left (polling, naming stalls after limit_ns); deadline_ns (absolute, 0:
- * none): -ETIMEDOUT. */
-int sgc_sections_wait(unsigned watcher, const char *who, uint64_t limit_ns, uint64_t deadline_ns, uint64_t *n_stalls);
+ * none): -ETIMEDOUT. *waited begins as zero. */
+int sgc_sections_wait(unsigned watcher, const char *who, uint64_t limit_ns, uint64_t deadline_ns,
+                      struct sgc_waited *waited);
 /* The two halves, for a watcher that waits otherwise: notes the sections that run now (returns how many); names those
  * that still run (returns how many are new). */
 unsigned sgc_sections_note(unsigned watcher);

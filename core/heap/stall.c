@@ -57,7 +57,8 @@ static SGC_COLD void section_report(const struct sgc_thread *thread, unsigned wa
 }
 
 /* Lock THREADS is held. Counts noted sections that still run; reports each of them once when report is set. */
-static unsigned sections_count(unsigned watcher, const char *who, uint64_t waited_ns, bool report, uint64_t *n_stalls)
+static unsigned sections_count(unsigned watcher, const char *who, uint64_t waited_ns, bool report,
+                               struct sgc_waited *waited)
 {
     unsigned n = 0;
     SGC_LIST_FOR_EACH (link, &sgc_threads) {
@@ -66,10 +67,11 @@ static unsigned sections_count(unsigned watcher, const char *who, uint64_t waite
         if (noted == UINT64_MAX || !thread_is_in_section(thread, watcher) || thread_section(thread) != noted)
             continue;
         n++;
+        waited->slowest_tid = thread->tid;
         if (!report || thread->reported_section == noted)
             continue;
         thread->reported_section = noted;
-        ++*n_stalls;
+        waited->n_stalls++;
         section_report(thread, watcher, who, waited_ns);
     }
     return n;
@@ -83,13 +85,14 @@ unsigned sgc_sections_note(unsigned watcher)
 
 uint64_t sgc_sections_report(unsigned watcher, const char *who, uint64_t waited_ns)
 {
-    uint64_t n_stalls = 0;
+    struct sgc_waited waited = {0};
     SGC_GUARD(&sgc_threads_lock);
-    sections_count(watcher, who, waited_ns, true, &n_stalls);
-    return n_stalls;
+    sections_count(watcher, who, waited_ns, true, &waited);
+    return waited.n_stalls;
 }
 
-int sgc_sections_wait(unsigned watcher, const char *who, uint64_t limit_ns, uint64_t deadline_ns, uint64_t *n_stalls)
+int sgc_sections_wait(unsigned watcher, const char *who, uint64_t limit_ns, uint64_t deadline_ns,
+                      struct sgc_waited *waited)
 {
     if (limit_ns == 0)
         limit_ns = STALL_LIMIT_DEFAULT_NS;
@@ -102,7 +105,7 @@ int sgc_sections_wait(unsigned watcher, const char *who, uint64_t limit_ns, uint
         const bool late = now_ns - began_ns > limit_ns;
         const bool expired = deadline_ns && now_ns >= deadline_ns;
         sgc_lock_acquire(&sgc_threads_lock);
-        n = sections_count(watcher, who, now_ns - began_ns, late || expired, n_stalls);
+        n = sections_count(watcher, who, now_ns - began_ns, late || expired, waited);
         sgc_lock_release(&sgc_threads_lock);
         if (n == 0)
             return 0;

@@ -106,16 +106,17 @@ struct sgc_lock *sgc_stop_lock_of_fork(void)
 static int stop_begin_locked(struct sgc_stop *stop, struct sgc_heap *heap, uint64_t deadline_ns)
 {
     stop->began_ns = sgc_os_now_ns();
+    stop->waited = (struct sgc_waited){0};
     __atomic_store_n(&stopper, &sgc_context_, __ATOMIC_RELAXED);
     if (!sgc_solo || !sgc_context_.thread) {
         stop_raise_flag();
         SGC_TEST_POINT("stop: flagged");
-        uint64_t n_stalls = 0;
         if (!SGC_TEST_MUTANT("stop-without-wait") &&
-            sgc_sections_wait(0, heap ? heap->name : NULL, heap ? heap->stall_report_ns : 0, deadline_ns, &n_stalls) < 0)
+            sgc_sections_wait(SGC_WATCHER_STOP, heap ? heap->name : NULL, heap ? heap->stall_report_ns : 0, deadline_ns,
+                              &stop->waited) < 0)
             return -ETIMEDOUT;
         if (heap)
-            __atomic_fetch_add(&heap->stats.n_stalls, n_stalls, __ATOMIC_RELAXED);
+            __atomic_fetch_add(&heap->stats.n_stalls, stop->waited.n_stalls, __ATOMIC_RELAXED);
     }
     SGC_TSAN_ACQUIRE(&sgc_tsan_rest);
     stop->stopped_ns = sgc_os_now_ns();

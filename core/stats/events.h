@@ -13,7 +13,7 @@
 enum sgc_event_kind {
     SGC_EVENT_COLLECT_BEGIN = 1, /* enum sgc_collect_kind; heap's live bytes */
     SGC_EVENT_COLLECT_END,       /* enum sgc_collect_kind; pause in ns; objects visited */
-    SGC_EVENT_STOP,              /* time to the stop in ns; whole stop in ns; number of the slowest thread, or 0 */
+    SGC_EVENT_STOP,              /* time to the stop in ns; whole stop in ns; the slowest thread's id, or 0 */
     SGC_EVENT_STALL,             /* name: the thread's; section's age in ns; thread's number */
     SGC_EVENT_LIMIT,             /* memory limit in bytes; bytes held; bytes wanted */
     SGC_EVENT_EMERGENCY,         /* bytes wanted; bytes held */

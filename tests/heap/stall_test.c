@@ -136,19 +136,20 @@ END_TEST
 
 START_TEST(a_wait_with_a_deadline_gives_up_and_names_the_section)
 {
-    uint64_t n_stalls = 0;
+    struct sgc_waited waited = {0};
     open_with_limit(0);
     ck_assert_int_eq(sgc_thread_attach(), 0);
     steps = STEPS("reader: enters", "main: waits", "reader: leaves and enters again", "reader: leaves",
                   "main: is alone", "reader: ends");
     const pthread_t thread = support_thread("reader", takes_turns, NULL);
     step(steps, "main: waits");
-    ck_assert_int_eq(sgc_sections_wait(SGC_WATCHER_WAIT, NULL, UINT64_MAX, sgc_os_now_ns() + 1000000, &n_stalls),
+    ck_assert_int_eq(sgc_sections_wait(SGC_WATCHER_WAIT, NULL, UINT64_MAX, sgc_os_now_ns() + 1000000, &waited),
                      -ETIMEDOUT);
-    ck_assert_uint_eq(n_stalls, 1);
+    ck_assert_uint_eq(waited.n_stalls, 1);
+    ck_assert(waited.slowest_tid > 0 && waited.slowest_tid != sgc_context_.thread->tid);
     step(steps, "main: is alone");
-    ck_assert_int_eq(sgc_sections_wait(SGC_WATCHER_WAIT, NULL, 1, sgc_os_now_ns() + 1, &n_stalls), 0);
-    ck_assert_uint_eq(n_stalls, 1);
+    ck_assert_int_eq(sgc_sections_wait(SGC_WATCHER_WAIT, NULL, 1, sgc_os_now_ns() + 1, &waited), 0);
+    ck_assert_uint_eq(waited.n_stalls, 1);
     steps_end(steps);
     join(thread);
     steps_free(steps);
@@ -187,10 +188,10 @@ END_TEST
 
 START_TEST(ones_own_section_is_not_waited_for)
 {
-    uint64_t n_stalls = 0;
+    struct sgc_waited waited = {0};
     open_with_limit(0);
     sgc_enter();
-    ck_assert_int_eq(sgc_sections_wait(SGC_WATCHER_GRACE, NULL, 0, 0, &n_stalls), 0);
+    ck_assert_int_eq(sgc_sections_wait(SGC_WATCHER_GRACE, NULL, 0, 0, &waited), 0);
     sgc_leave();
     close_heap(heap);
 }
