@@ -9,6 +9,7 @@
 #include "core/os/clock.h"
 #include "core/os/process.h"
 #include "core/runtime/control.h"
+#include "core/runtime/plugin_check.h"
 #include "core/runtime/runtime.h"
 #include "core/stats/histogram.h"
 
@@ -42,23 +43,11 @@ int sgc_control_heap(struct sgc_control_request *request, struct sgc_open_heap *
 
 json_t *sgc_control_capabilities(uint32_t bits)
 {
-    static const struct {
-        uint32_t bit;
-        const char *name;
-    } names[] = {
-        {SGC_NEED_REFERENCES, "references"},
-        {SGC_NEED_CYCLES, "cycles"},
-        {SGC_NEED_CONCURRENT_READERS, "concurrent-readers"},
-        {SGC_NEED_PROMPT, "prompt"},
-        {SGC_NEED_WEAK, "weak"},
-        {SGC_NEED_FINALIZERS, "finalizers"},
-        {SGC_CAP_COUNTS_REFERENCES, "counts-references"},
-        {SGC_CAP_MARKS, "marks"},
-    };
     json_t *list = json_array();
-    for (size_t i = 0; i < SGC_ARRAY_LEN(names); i++)
-        if (bits & names[i].bit)
-            json_array_append_new(list, json_string(names[i].name));
+    const struct sgc_capability *capability;
+    for (size_t i = 0; (capability = sgc_capability_at(i)); i++)
+        if (bits & capability->bit)
+            json_array_append_new(list, json_string(capability->name));
     return list;
 }
 

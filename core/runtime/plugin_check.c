@@ -26,26 +26,30 @@ check_refuse(const char *path, struct sgc_error *error, const char *format, ...)
     return sgc_error_set(error, -ENOEXEC, "%s: plug-in refused: %s", path, reason);
 }
 
-static const struct check_need {
-    uint32_t bit;
-    const char *name;
-} needs_names[] = {
+static const struct sgc_capability capabilities[] = {
     {SGC_NEED_REFERENCES, "references"},
     {SGC_NEED_CYCLES, "cycles"},
     {SGC_NEED_CONCURRENT_READERS, "concurrent-readers"},
     {SGC_NEED_PROMPT, "prompt"},
     {SGC_NEED_WEAK, "weak"},
     {SGC_NEED_FINALIZERS, "finalizers"},
+    {SGC_CAP_COUNTS_REFERENCES, "counts-references"},
+    {SGC_CAP_MARKS, "marks"},
 };
+
+const struct sgc_capability *sgc_capability_at(size_t i)
+{
+    return i < SGC_ARRAY_LEN(capabilities) ? &capabilities[i] : NULL;
+}
 
 const char *sgc_needs_list(uint32_t needs, char *out, size_t out_bytes)
 {
     size_t length = 0;
     snprintf(out, out_bytes, "nothing");
-    for (size_t i = 0; i < SGC_ARRAY_LEN(needs_names); i++)
-        if (needs & needs_names[i].bit && length < out_bytes)
+    for (size_t i = 0; i < SGC_ARRAY_LEN(capabilities); i++)
+        if (needs & capabilities[i].bit && length < out_bytes)
             length +=
-                (size_t)snprintf(out + length, out_bytes - length, "%s%s", length ? ", " : "", needs_names[i].name);
+                (size_t)snprintf(out + length, out_bytes - length, "%s%s", length ? ", " : "", capabilities[i].name);
     return out;
 }
 

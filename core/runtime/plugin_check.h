@@ -10,6 +10,13 @@
 int sgc_plugin_check(const char *path, const char *name, const struct sgc_strategy_plugin *plugin,
                      struct sgc_error *error);
 
+/* What capabilities and needs are called; needs first. NULL behind the last. */
+struct sgc_capability {
+    uint32_t bit;
+    const char *name;
+};
+const struct sgc_capability *sgc_capability_at(size_t i);
+
 /* Names of SGC_NEED_* bits, "cycles, weak", in out; "nothing" for none. */
 const char *sgc_needs_list(uint32_t needs, char *out, size_t out_bytes);
 #define SGC_NEEDS_ALL                                                                                                  \
