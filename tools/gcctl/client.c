@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <time.h>
 
@@ -259,6 +260,15 @@ void gcctl_connection_timeout(struct gcctl_client *client, int64_t timeout_ns)
     client->timeout_ns = timeout_ns;
 }
 
+/* A child that ended is still there for kill until it is reaped. */
+static bool client_gone(pid_t pid)
+{
+    siginfo_t ended = {0};
+    if (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0)
+        return ended.si_pid == pid;
+    return kill(pid, 0) && errno == ESRCH;
+}
+
 struct gcctl_client *gcctl_connect_path(const char *path, pid_t pid, int64_t deadline_ns)
 {
     struct gcctl_client *client;
@@ -270,7 +280,7 @@ struct gcctl_client *gcctl_connect_path(const char *path, pid_t pid, int64_t dea
             return client;
         }
         const bool may_come = code == -ENOENT || code == -ECONNREFUSED || code == -ECONNRESET || code == -EPIPE;
-        if (!may_come || (pid && kill(pid, 0) && errno == ESRCH)) {
+        if (!may_come || (pid && client_gone(pid))) {
             errno = may_come ? ESRCH : -code;
             return NULL;
         }

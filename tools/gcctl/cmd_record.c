@@ -23,8 +23,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define START_NS INT64_C(10000000000) /* a program has so long to open its first heap's control socket */
-#define COMPRESSION_LEVEL 2           /* measured: tools/replay/README.md */
+#define START_NS INT64_C(10000000000)     /* a program has so long to open its first heap's control socket */
+#define START_STEP_NS INT64_C(1000000000) /* in which signals are looked for */
+#define END_GRACE_S 2                     /* between SIGTERM and SIGKILL for a program that is not recorded */
+#define COMPRESSION_LEVEL 2               /* measured: tools/replay/README.md */
 
 struct record {
     const struct gcctl_call *call;
@@ -101,9 +103,14 @@ static int record_start_program(struct record *record)
     free(slabgc);
     if (record->child < 0)
         return gcctl_error(EX_OSERR, "cannot start %s: %s", record->call->program[0], strerror(errno));
-    record->client = gcctl_connect_path(record->socket_path, record->child, gcctl_now_ns() + START_NS);
+    const int64_t deadline_ns = gcctl_now_ns() + START_NS;
+    do
+        record->client = gcctl_connect_path(record->socket_path, record->child, gcctl_now_ns() + START_STEP_NS);
+    while (!record->client && errno == ETIMEDOUT && !interrupted && gcctl_now_ns() < deadline_ns);
     if (record->client)
         return 0;
+    if (interrupted)
+        return 128 + interrupted;
     return gcctl_error(EX_UNAVAILABLE, "%s opened no heap of slabgc that answers (%s)", record->call->program[0],
                        strerror(errno));
 }
@@ -209,14 +216,17 @@ static int record_report(const struct record *record, const struct gcctl_sink_to
 /* The program's end, when it was started here: 0, or the status to end with. */
 static int record_reap(struct record *record, bool failed)
 {
-    int status;
+    int status, n_signals = 0;
     if (record->child <= 0)
         return 0;
-    if (failed)
+    if (failed) {
         kill(record->child, SIGTERM);
+        alarm(END_GRACE_S);
+    }
     while (waitpid(record->child, &status, 0) < 0 && errno == EINTR)
         if (interrupted)
-            kill(record->child, SIGTERM);
+            kill(record->child, failed || n_signals++ ? SIGKILL : SIGTERM);
+    alarm(0);
     if (!failed && WIFSIGNALED(status))
         gcctl_note("%s was ended by signal %d", record->call->program[0], WTERMSIG(status));
     else if (!failed && WEXITSTATUS(status))
@@ -249,6 +259,7 @@ static int record_command(struct gcctl_call *call)
         return gcctl_error(EX_USAGE, "record: a process and a program are one too many");
     sigaction(SIGINT, &(struct sigaction){.sa_handler = record_interrupt}, NULL);
     sigaction(SIGTERM, &(struct sigaction){.sa_handler = record_interrupt}, NULL);
+    sigaction(SIGALRM, &(struct sigaction){.sa_handler = record_interrupt}, NULL); /* record_reap's */
     signal(SIGPIPE, SIG_IGN);
     int status = record_create(&record);
     if (!status)

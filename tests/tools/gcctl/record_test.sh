@@ -68,8 +68,13 @@ claim "a file that is there is not replaced" "$(exits 73 && says err '--force'; 
 run "$gcctl" record --json --force -o words.trace -- "${program[@]}"
 claim "--force replaces it, --json gives the figures" "$(exits 0 && tail -n 1 out >figures && jq -e '
     .events > 100000 and .cut_off == false and .file_bytes_per_event < .bytes_per_event and .bytes_per_event <= 8' figures >/dev/null; echo $?)"
+SECONDS=0
 run "$gcctl" record -o none.trace -- true
-claim "a program that has no heap is an error, and leaves no file" "$(exits 69 && [ ! -e none.trace ] && [ ! -e none.trace.part ]; echo $?)"
+claim "a program that has no heap is an error when it ends, and leaves no file" "$(exits 69 && [ $SECONDS -lt 8 ] && [ ! -e none.trace ] && [ ! -e none.trace.part ]; echo $?)"
+status=0 SECONDS=0
+timeout --preserve-status -s INT -k 20 1 "$gcctl" record -o none.trace -- sh -c 'trap "" INT TERM; exec sleep 30' >out 2>err || status=$?
+claim "Ctrl-C before a program has a heap ends both, also a program that ignores it" "$(exits 130 && [ $SECONDS -lt 9 ] &&
+    [ ! -e none.trace.part ] && [ -z "$(ls "$XDG_RUNTIME_DIR")" ]; echo $?)"
 run "$gcctl" record -o none.trace -- ./absent
 claim "so is one that is not there" "$([ "$status" -ne 0 ] && says err './absent' && [ ! -e none.trace.part ]; echo $?)"
 run "$gcctl" record -- "${program[@]}"
