@@ -306,6 +306,8 @@ static int parse_finish(struct parse *parse, enum gcctl_color color)
             return gcctl_error(EX_USAGE, "%s lacks its argument %s; see gcctl help %s", parse->command->name,
                                value->option->value, parse->command->name);
     }
+    if (call->program && !*call->program)
+        return gcctl_error(EX_USAGE, "%s: no program stands behind --", parse->command->name);
     call->json = parse->command->flags & GCCTL_READS && gcctl_flag(call, "json");
     call->dry_run = parse->command->flags & GCCTL_CHANGES && gcctl_flag(call, "dry-run");
     call->color = call_color(call, color);
@@ -336,7 +338,7 @@ int gcctl_arguments_parse(const struct gcctl_command *command, int argc, char **
     parse_prepare(&parse);
     for (int i = 1; command->flags & GCCTL_PROGRAM && i < argc; i++)
         if (strcmp(argv[i], "--") == 0) {
-            call->program = i + 1 < argc ? argv + i + 1 : NULL;
+            call->program = argv + i + 1;
             argc = i;
         }
     error_t code = argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_ERRS | ARGP_NO_HELP, NULL, &parse);

@@ -148,8 +148,12 @@ START_TEST(a_program_stands_behind_two_dashes_untouched)
     ck_assert_str_eq(call.program[3], "--");
     ck_assert_ptr_null(call.program[4]);
     ck_assert(!gcctl_flag(&call, "verbose"));
-    parse_well("h --");
-    ck_assert_ptr_null(call.program);
+}
+END_TEST
+
+START_TEST(two_dashes_without_a_program_are_refused)
+{
+    parse_badly("h --", "no program stands behind --");
 }
 END_TEST
 
@@ -300,6 +304,7 @@ int main(void)
     tcase_add_test(tcase, of_an_option_that_does_not_repeat_the_last_counts);
     tcase_add_test(tcase, flags_bring_json_dry_run_pid_and_timeout);
     tcase_add_test(tcase, a_program_stands_behind_two_dashes_untouched);
+    tcase_add_test(tcase, two_dashes_without_a_program_are_refused);
     tcase_add_test(tcase, values_out_of_their_kind_are_usage_errors);
     tcase_add_test(tcase, a_wrong_option_or_choice_gets_a_suggestion);
     tcase_add_test(tcase, missing_surplus_and_ambiguous_words_are_named);
