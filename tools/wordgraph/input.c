@@ -31,7 +31,7 @@ static int read_stream(struct graph *graph, FILE *in, const char *path)
     size_t n = 0;
     int byte;
     do {
-        byte = getc(in);
+        byte = getc_unlocked(in);
         const char letter = byte == EOF ? 0 : input_letter(byte);
         if (letter) {
             if (n < WORD_MAX_BYTES)
