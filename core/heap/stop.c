@@ -15,6 +15,8 @@
 #include "core/os/thread.h"
 #include <errno.h>
 
+#define STOP_LOCK_SLEEP_NS UINT64_C(1000000) /* between two tries of who has a deadline */
+
 char sgc_tsan_rest, sgc_tsan_resume;
 static struct sgc_lock stop_lock = SGC_LOCK_INIT(SGC_RANK_STOP, "stop");
 static struct sgc_context *stopper; /* context of the thread that holds lock STOP for a stop; atomic, compared only */
@@ -130,9 +132,14 @@ void sgc_stop_begin_locked(struct sgc_stop *stop, struct sgc_heap *heap)
     (void)stop_begin_locked(stop, heap, 0);
 }
 
+/* The lock, too: another stop may wait for a section without end. */
 int sgc_stop_begin_until(struct sgc_stop *stop, uint64_t deadline_ns)
 {
-    sgc_lock_acquire(&stop_lock);
+    while (!sgc_lock_try(&stop_lock)) {
+        if (sgc_os_now_ns() >= deadline_ns)
+            return -ETIMEDOUT;
+        sgc_os_sleep_ns(STOP_LOCK_SLEEP_NS);
+    }
     const int rc = stop_begin_locked(stop, NULL, deadline_ns);
     if (rc < 0)
         sgc_stop_end(stop); /* it never was */

@@ -1,5 +1,6 @@
 /* stop_test.c - stops: who may ask for one, solo mode, exclusion, what is recorded. */
 #include "core/heap/section.h"
+#include "core/heap/thread.h"
 #include "core/os/clock.h"
 #include "tests/heap/support.h"
 #include "tests/support/steps.h"
@@ -185,6 +186,44 @@ START_TEST(a_stop_says_how_long_it_lasted)
 }
 END_TEST
 
+static bool section_may_end; /* atomic */
+
+static void *stay_in_section(void *began)
+{
+    sgc_enter();
+    __atomic_store_n((bool *)began, true, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&section_may_end, __ATOMIC_ACQUIRE))
+        sched_yield();
+    sgc_leave();
+    return NULL;
+}
+
+static void *collect_once(void *unused)
+{
+    (void)unused;
+    sgc_heap_collect(heap, SGC_COLLECT_FULL);
+    return NULL;
+}
+
+START_TEST(a_stop_with_a_deadline_does_not_wait_behind_another_one)
+{
+    struct sgc_stop stop;
+    bool began = false;
+    pthread_t reader = support_thread("reader", stay_in_section, &began);
+    while (!__atomic_load_n(&began, __ATOMIC_ACQUIRE))
+        sched_yield();
+    pthread_t collector = support_thread("collector", collect_once, NULL);
+    while (!(__atomic_load_n(&sgc_stop_flag, __ATOMIC_ACQUIRE) & SGC_STOP_NOW))
+        sched_yield();
+    ck_assert_int_eq(sgc_stop_begin_until(&stop, sgc_os_now_ns() + 20000000), -ETIMEDOUT);
+    __atomic_store_n(&section_may_end, true, __ATOMIC_RELEASE);
+    join(collector);
+    join(reader);
+    ck_assert_int_eq(sgc_stop_begin_until(&stop, sgc_os_now_ns() + UINT64_C(10000000000)), 0);
+    sgc_stop_end(&stop);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("stop");
@@ -198,6 +237,7 @@ int main(void)
     tcase_add_test(tc, a_stop_is_a_grace_period);
     tcase_add_test(tc, the_time_to_a_stop_and_its_length_are_recorded);
     tcase_add_test(tc, a_stop_says_how_long_it_lasted);
+    tcase_add_test(tc, a_stop_with_a_deadline_does_not_wait_behind_another_one);
     suite_add_tcase(suite, tc);
     return support_main(suite);
 }
