@@ -1,7 +1,8 @@
 /* client.c - one connection to a process: requests and answers as lines of JSON.
  * Called by commands; finding the process is processes.c's, bytes are wire.c's.
- * Invariant: nothing that a process sends or leaves out can hang or crash gcctl: lines are bounded, waits have
- * deadlines, every member is checked before use. Locks: none, one thread. Protocol: core/runtime/CONTROL.md. */
+ * Invariant: nothing that a process sends or leaves out can hang or crash gcctl, or move the terminal's cursor: lines
+ * are bounded, waits have deadlines, every member is checked before use. Locks: none, one thread.
+ * Protocol: core/runtime/CONTROL.md. */
 #include "tools/gcctl/client.h"
 
 #include "tools/gcctl/connection.h"
@@ -30,6 +31,38 @@ struct gcctl_client {
 
 /* ---- requests */
 
+/* Bytes of the control character that JSON has at `at`, written out or by itself; 0: none, or a tab or line feed. */
+static size_t client_control(const char *at)
+{
+    if (*at == '\177')
+        return 1;
+    if (*at == '\302' && ((unsigned char)at[1] & 0xe0) == 0x80)
+        return 2;
+    if (*at != '\\')
+        return 0;
+    if (at[1] == 'b' || at[1] == 'f' || at[1] == 'r')
+        return 2;
+    if (strncmp(at + 1, "u00", 3) != 0 || !at[4] || !at[5])
+        return 0;
+    if (at[4] == '0' && (at[5] == '9' || at[5] == 'a' || at[5] == 'A'))
+        return 0;
+    return strchr("0189", at[4]) || (at[4] == '7' && (at[5] == 'f' || at[5] == 'F')) ? 6 : 0;
+}
+
+/* Control characters become '?': names of somebody else's process go to the terminal in many places. */
+static void client_clean(char *line)
+{
+    char *to = line;
+    for (const char *at = line; *at;) {
+        const size_t n = client_control(at);
+        if (!n && *at == '\\' && at[1])
+            *to++ = *at++;
+        *to++ = n ? '?' : *at;
+        at += n ? n : 1;
+    }
+    *to = '\0';
+}
+
 static json_t *client_receive(struct gcctl_client *client, int *code)
 {
     *code = 0;
@@ -38,6 +71,7 @@ static json_t *client_receive(struct gcctl_client *client, int *code)
         *code = *code ? *code : -ECONNRESET;
         return NULL;
     }
+    client_clean(line);
     json_t *answer = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
     if (answer && json_is_object(answer))
         return answer;

@@ -337,7 +337,7 @@ says "output that cannot be written is status 74" 74 err "cannot write"
 stop_all
 
 # ---- processes that answer wrongly
-for kind in garbage array wrong half end long silent types many version full; do
+for kind in garbage array wrong half end long silent types escapes many version full; do
     python3 "$wrong_server" "$dir" $kind >ready 2>/dev/null &
     started+=($!)
     until_true grep -q ready ready
@@ -348,6 +348,7 @@ for kind in garbage array wrong half end long silent types many version full; do
         [ "$status" -le 78 ] && [ "$status" -ne 70 ] || bad+=" [$command: status $status]"
         case $kind in
         types | many) ;; # what is there is shown, if it is nothing
+        escapes) ! grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' out err || bad+=" [$command: control characters]" ;;
         *) [ "$status" -ge 64 ] && [ -s err ] || bad+=" [$command: status $status without a message]" ;;
         esac
     done

@@ -5,8 +5,9 @@
 
 It listens at DIRECTORY/slabgc/PID-START.sock, says "ready" on stdout, and answers hello as CONTROL.md says. What it does with the next
 request is KIND's: garbage (no JSON), array (JSON, no object), wrong (an object without result), half (half an answer, then the end),
-end (the end at once), long (a line without end), silent (nothing), types (members of other types than they should have), many (pieces of
-all shapes), version (another protocol in hello), full (an error line and the end, before any request)."""
+end (the end at once), long (a line without end), silent (nothing), types (members of other types than they should have), escapes (names
+that are commands to a terminal), many (pieces of all shapes), version (another protocol in hello), full (an error line and the end, before
+any request)."""
 import json
 import os
 import socket
@@ -50,6 +51,14 @@ def answer(kind, client, request):
         client.sendall(line({"id": asked, "ok": True, "result": {
             "heaps": [heap, 7, None], "caches": {"a": 1}, "values": [1, {"key": 1}], "path": 4, "types": [[]], "found": "yes",
             "changed": [1], "key": 5, "new": {}}}))
+    elif kind == "escapes":
+        name = "a\x1b]0;b\x07\x9b31m\r\x7f\\u001b"
+        member = dict.fromkeys(("name", "heap", "cache", "strategy", "id", "kind", "message", "section", "key", "value", "origin", "type"), name)
+        member |= {"values": {name: name, "x" + name: 1}, "oldest": [name], "sites": [{"site": name, "held": 1}], "unreachable": 1}
+        client.sendall(line({"id": asked, "items": [member]}))
+        client.sendall(line({"id": asked, "ok": True, "result": {
+            "heaps": [member], "caches": [member], "values": [member], "path": [member], "found": True, "types": [member],
+            "changed": [name], "key": name, "old": name, "new": name, "heap": name}}))
     elif kind == "many":
         for items in ([], [1, None, {}], {"a": 1}, "text"):
             client.sendall(line({"id": asked, "items": items}))
