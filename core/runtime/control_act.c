@@ -4,6 +4,7 @@
  * a turn (runtime.h), which keeps heaps open, over a collection or switch; for reap, the same over system calls. */
 #include "core/base/check.h"
 #include "core/base/suggest.h"
+#include "core/heap/thread.h"
 #include "core/runtime/control.h"
 #include "core/runtime/runtime.h"
 #include "core/stats/events.h"
@@ -89,12 +90,17 @@ static int reap_cache(void *arg, struct sgc_cache *cache)
     return 0;
 }
 
+/* Lock STOP keeps collections away, which take slabs and their lists for still; this thread may be one that no stop
+ * waits for, and one that is attached may not wait for a stop under the heap's lock. */
 static void reap_heap(void *arg, struct sgc_heap *heap)
 {
     struct reap *reap = arg;
     reap->before_bytes += __atomic_load_n(&heap->budget.used_bytes, __ATOMIC_RELAXED);
-    if (!reap->dry_run)
+    if (!reap->dry_run) {
+        sgc_stop_lock();
         sgc_cache_for_each(heap, reap_cache, NULL);
+        sgc_stop_unlock();
+    }
     reap->after_bytes += __atomic_load_n(&heap->budget.used_bytes, __ATOMIC_RELAXED);
 }
 

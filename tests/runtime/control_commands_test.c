@@ -5,6 +5,7 @@
 
 #include "tests/runtime/control_kit.h"
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -419,6 +420,42 @@ START_TEST(collect_and_reap_do_what_they_say_and_a_dry_run_nothing)
 }
 END_TEST
 
+static bool collecting; /* atomic */
+
+static void *collect_much(void *arg)
+{
+    struct sgc_cache *cache = arg;
+    void *held[2000];
+    while (__atomic_load_n(&collecting, __ATOMIC_RELAXED)) {
+        for (size_t i = 0; i < 2000; i++)
+            held[i] = sgc_new(cache);
+        for (size_t i = 0; i < 2000; i++)
+            sgc_drop(held[i]);
+        sgc_heap_collect(sgc_cache_heap(cache), SGC_COLLECT_FULL);
+    }
+    return NULL;
+}
+
+/* By a server that was attached by a collection (1), and by one that was not. */
+START_TEST(reap_keeps_out_of_the_way_of_collections)
+{
+    struct sgc_heap *heap = control_start(NULL);
+    struct sgc_cache *cache = sgc_cache_create(heap, &leaf_type, NULL);
+    struct sgc_error error;
+    pthread_t thread;
+    int fd = control_connect("socket");
+    if (_i)
+        json_decref(control_result(fd, "{\"command\":\"collect\",\"kind\":\"full\"}"));
+    collecting = true;
+    ck_assert_int_eq(pthread_create(&thread, NULL, collect_much, cache), 0);
+    for (unsigned i = 0; i < 500; i++)
+        json_decref(control_result(fd, "{\"command\":\"reap\"}"));
+    __atomic_store_n(&collecting, false, __ATOMIC_RELAXED);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_msg(sgc_heap_verify(heap, &error) == 0, "%s", error.message);
+}
+END_TEST
+
 START_TEST(a_heap_is_moved_to_another_strategy_or_refused)
 {
     control_start(NULL);
@@ -544,6 +581,7 @@ int main(void)
     tcase_add_test(all, a_limit_that_is_set_holds_from_then_on_and_shows_in_the_log);
     tcase_add_test(all, the_log_begins_where_it_is_asked_to_and_says_where_it_ends);
     tcase_add_test(all, collect_and_reap_do_what_they_say_and_a_dry_run_nothing);
+    tcase_add_loop_test(all, reap_keeps_out_of_the_way_of_collections, 0, 2);
     tcase_add_test(all, a_heap_is_moved_to_another_strategy_or_refused);
     tcase_add_test(all, a_reload_names_the_heaps_that_changed);
     tcase_add_test(all, plugins_tells_what_is_loaded_and_why_what_is_refused);
