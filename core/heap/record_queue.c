@@ -156,10 +156,10 @@ struct sgc_record_buffer *sgc_record_buffer_take(void)
     return buffer_take_locked();
 }
 
-/* n_bytes 0: there is nothing in it. */
+/* n_bytes 0: there is nothing in it. Who sends while the queue closes goes on at an exit, perhaps for ever. */
 void sgc_record_buffer_send_locked(struct sgc_record_buffer *buffer)
 {
-    if (queue.failed || buffer->n_bytes == 0)
+    if (queue.failed || queue.closing || buffer->n_bytes == 0)
         buffer_put_locked(buffer);
     else
         queue_push_locked(buffer);
@@ -240,8 +240,8 @@ static struct sgc_record_buffer *writer_take(bool *end)
 static void writer_sent(struct sgc_record_buffer *buffer, const char *why)
 {
     SGC_GUARD(&sgc_record_queue_lock);
-    if (queue.n_queued)
-        queue.n_queued--;
+    if (queue.n_queued && --queue.n_queued == 0)
+        pthread_cond_broadcast(&queue.space); /* nothing is on its way: who waits gets one beyond the budget */
     if (!why)
         queue.n_bytes += buffer->n_bytes;
     buffer_put_locked(buffer);
@@ -278,7 +278,9 @@ static int queue_start_locked(int fd, uint64_t budget_bytes, struct sgc_error *e
     queue.first = queue.spare = NULL;
     queue.last = &queue.first;
     queue.n_buffers = queue.n_queued = 0;
-    queue.max_buffers = budget < RECORD_MIN_BUFFERS ? RECORD_MIN_BUFFERS : (uint32_t)budget;
+    queue.max_buffers = budget < RECORD_MIN_BUFFERS ? RECORD_MIN_BUFFERS
+                        : budget > UINT32_MAX       ? UINT32_MAX
+                                                    : (uint32_t)budget;
     queue.closing = queue.failed = queue.idle = false;
     queue.why = NULL;
     queue.n_bytes = queue.waited_ns = 0;

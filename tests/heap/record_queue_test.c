@@ -147,6 +147,106 @@ START_TEST(what_a_thread_at_rest_did_is_seen_soon)
 }
 END_TEST
 
+/* ---- the queue alone */
+
+/* A queue whose socket takes nothing before the reader reads. */
+static void queue_begin(struct recording *recording, uint64_t budget_bytes)
+{
+    static const uint8_t zeros[4096];
+    struct sgc_error error;
+    recording_pair(recording);
+    ck_assert_int_eq(sgc_record_queue_open(recording->writer, budget_bytes, &error), 0);
+    while (send(recording->writer, zeros, sizeof(zeros), MSG_DONTWAIT) > 0)
+        ;
+}
+
+static void queue_end(struct recording *recording)
+{
+    struct sgc_record_totals totals;
+    ck_assert_ptr_null(sgc_record_queue_close(&totals));
+    ck_assert_int_eq(pthread_join(recording->thread, NULL), 0);
+    close(recording->reader);
+    free(recording->bytes);
+}
+
+static void *take_one(void *buffer)
+{
+    *(struct sgc_record_buffer **)buffer = sgc_record_buffer_take();
+    return NULL;
+}
+
+/* Four threads have begun chunks, which is the budget, and a fifth waits while its description goes out. */
+START_TEST(nobody_waits_for_a_chunk_when_nothing_is_on_its_way)
+{
+    struct recording recording;
+    struct sgc_record_buffer *buffers[5];
+    pthread_t thread;
+    queue_begin(&recording, 1);
+    for (unsigned i = 0; i < 4; i++)
+        buffers[i] = sgc_record_buffer_take();
+    sgc_record_message_send(SGC_RECORDING_THREAD, "{}", 2);
+    ck_assert_int_eq(pthread_create(&thread, NULL, take_one, &buffers[4]), 0);
+    while (!sgc_record_queue_is_full())
+        sched_yield();
+    ck_assert_int_eq(pthread_create(&recording.thread, NULL, recording_drain, &recording), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    for (unsigned i = 0; i < 5; i++) {
+        ck_assert_ptr_nonnull(buffers[i]);
+        buffers[i]->n_bytes = 0;
+        sgc_record_buffer_send(buffers[i]);
+    }
+    queue_end(&recording);
+}
+END_TEST
+
+START_TEST(a_budget_beyond_all_memory_is_no_small_one)
+{
+    struct recording recording;
+    struct sgc_record_totals totals;
+    queue_begin(&recording, UINT64_C(1) << 48); /* 2^32 buffers */
+    for (unsigned i = 0; i < 32; i++) {
+        struct sgc_record_buffer *buffer = sgc_record_buffer_take();
+        ck_assert_ptr_nonnull(buffer);
+        memset(buffer->data, 0, SGC_RECORDING_MESSAGE_BYTES);
+        buffer->n_bytes = SGC_RECORDING_MESSAGE_BYTES;
+        sgc_record_buffer_send(buffer);
+    }
+    sgc_record_queue_totals(&totals);
+    ck_assert_uint_eq(totals.waited_ns, 0);
+    ck_assert_int_eq(pthread_create(&recording.thread, NULL, recording_drain, &recording), 0);
+    queue_end(&recording);
+}
+END_TEST
+
+static void *send_without_end(void *n_sent)
+{
+    struct sgc_record_buffer *buffer;
+    while ((buffer = sgc_record_buffer_take())) {
+        buffer->n_bytes = SGC_RECORDING_MESSAGE_BYTES;
+        sgc_record_buffer_send(buffer);
+        __atomic_fetch_add((unsigned *)n_sent, 1, __ATOMIC_RELAXED);
+    }
+    return NULL;
+}
+
+/* An exit from inside a section stops nobody. */
+START_TEST(a_queue_that_closes_does_not_wait_for_who_goes_on)
+{
+    struct recording recording;
+    pthread_t threads[2];
+    unsigned n_sent = 0;
+    queue_begin(&recording, 0);
+    ck_assert_int_eq(pthread_create(&recording.thread, NULL, recording_drain, &recording), 0);
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, send_without_end, &n_sent), 0);
+    while (__atomic_load_n(&n_sent, __ATOMIC_RELAXED) < 100)
+        sched_yield();
+    queue_end(&recording);
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("record_queue");
@@ -156,6 +256,9 @@ int main(void)
     tcase_add_loop_test(tcase, a_reader_that_leaves_ends_the_recording_and_nothing_else, 0, 2);
     tcase_add_loop_test(tcase, a_reader_that_takes_nothing_ends_the_recording, 0, 2);
     tcase_add_loop_test(tcase, what_a_thread_at_rest_did_is_seen_soon, 0, 2);
+    tcase_add_test(tcase, nobody_waits_for_a_chunk_when_nothing_is_on_its_way);
+    tcase_add_test(tcase, a_budget_beyond_all_memory_is_no_small_one);
+    tcase_add_test(tcase, a_queue_that_closes_does_not_wait_for_who_goes_on);
     suite_add_tcase(suite, tcase);
     return support_main(suite);
 }
