@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -143,14 +144,11 @@ static int export_perfetto(FILE *out, struct gcctl_client *client, int64_t inter
 
 /* ---- the command */
 
-static int export_to(FILE *out, struct gcctl_call *call)
+static int export_to(FILE *out, struct gcctl_call *call, struct gcctl_client *client)
 {
     int status = 0;
     const bool csv = gcctl_flag(call, "csv");
     const int64_t interval_ns = gcctl_number(call, "interval", csv ? 1000000000 : 100000000);
-    struct gcctl_client *client = gcctl_connect(call, gcctl_text(call, "process"), &status);
-    if (!client)
-        return status;
     if (csv)
         status = export_csv(out, client, interval_ns < 1000000 ? 1000000 : interval_ns, gcctl_number(call, "count", 1));
     else if (gcctl_flag(call, "perfetto"))
@@ -158,7 +156,6 @@ static int export_to(FILE *out, struct gcctl_call *call)
             export_perfetto(out, client, interval_ns < 1000000 ? 1000000 : interval_ns, gcctl_number(call, "for", 0));
     else
         status = export_prometheus(out, client);
-    gcctl_disconnect(client);
     return status;
 }
 
@@ -170,15 +167,25 @@ static int run(struct gcctl_call *call)
         return gcctl_error(EX_USAGE, "export: one of --prometheus, --perfetto and --csv is wanted");
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    FILE *out = path && strcmp(path, "-") ? fopen(path, "w") : stdout;
+    int status = 0;
+    struct gcctl_client *client = gcctl_connect(call, gcctl_text(call, "process"), &status);
+    if (!client)
+        return status;
+    FILE *out = path && strcmp(path, "-") ? fopen(path, "w") : stdout; /* a file that is there stays till now */
     if (!out)
-        return gcctl_error(EX_CANTCREAT, "%s: %s", path, strerror(errno));
-    const int status = export_to(out, call);
+        status = gcctl_error(EX_CANTCREAT, "%s: %s", path, strerror(errno));
+    else
+        status = export_to(out, call, client);
+    gcctl_disconnect(client);
+    if (!out)
+        return status;
     const bool failed = fflush(out) || ferror(out);
     const int code = errno;
+    struct stat made;
+    const bool remove = (failed || status) && out != stdout && !fstat(fileno(out), &made) && S_ISREG(made.st_mode);
     if (out != stdout)
         fclose(out);
-    if (out != stdout && (failed || status))
+    if (remove)
         unlink(path);
     if (failed)
         return gcctl_error(EX_IOERR, "%s: cannot write: %s", path ? path : "stdout", strerror(code));

@@ -366,6 +366,14 @@ def test_csv():
     with Fake("--hostile") as path:
         rows = list(csv.DictReader(io.StringIO(gcctl("export", "-p", path, "--csv").stdout)))
         check("CSV quotes what must be quoted", rows[0]["heap"].startswith('<b>"w&o') and rows[1]["heap"] == "sessions", rows)
+        kept, full = (os.path.join(os.path.dirname(path), name) for name in ("kept.csv", "full"))
+        with open(kept, "w", encoding="utf-8") as out:
+            out.write("mine")
+        run = gcctl("export", "-p", path + "-absent", "--csv", "-o", kept)
+        check("without a process, a file that is there stays as it is", run.returncode == 69 and os.path.exists(kept) and os.path.getsize(kept) == 4, run)
+        os.symlink("/dev/full", full)
+        run = gcctl("export", "-p", path, "--csv", "-o", full)
+        check("what cannot be written is status 74, and a device is not removed", run.returncode == 74 and os.path.islink(full), run)
         check("one format must be chosen", gcctl("export", "-p", path).returncode == 64)
 
 
