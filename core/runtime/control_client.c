@@ -391,6 +391,11 @@ static int client_step(struct sgc_control_client *client, bool *readable, bool *
 
 bool sgc_control_client_step(struct sgc_control_client *client, short events, short child_events, uint64_t now_ns)
 {
+    if (events & POLLNVAL) { /* the program closed it, and may have the number for something else */
+        sgc_control_set_fd(&client->fd, -1);
+        sgc_control_client_end(client);
+        return false;
+    }
     /* Hung up: nobody waits for this answer. What was asked before that is still done. */
     if ((events & (POLLHUP | POLLERR)) && client_is_answering(client)) {
         sgc_control_client_end(client);

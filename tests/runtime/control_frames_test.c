@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -143,6 +144,38 @@ START_TEST(the_ninth_client_is_turned_away_until_one_leaves)
         if (served)
             break;
         close(fds[8]);
+    }
+}
+END_TEST
+
+/* The server's end of the only connection. */
+static int accepted_fd(void)
+{
+    for (int fd = 3; fd < 1024; fd++) {
+        struct sockaddr_un address = {0};
+        socklen_t length = sizeof(address), of_flag = sizeof(int);
+        int listens = 1;
+        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &of_flag) == 0 && !listens &&
+            getsockname(fd, (struct sockaddr *)&address, &length) == 0 && address.sun_path[0])
+            return fd;
+    }
+    ck_abort_msg("no connection");
+}
+
+/* As a program does that becomes a daemon and keeps its process. */
+START_TEST(a_connection_that_the_program_closes_is_forgotten)
+{
+    int holes[2], fds[8];
+    control_start(NULL);
+    ck_assert_int_eq(pipe(holes), 0); /* numbers for the next connection, so that it does not get the closed one's */
+    json_decref(control_result(control_connect("socket"), "{\"command\":\"go\"}"));
+    const int closed = accepted_fd();
+    close(holes[0]);
+    close(holes[1]);
+    close(closed);
+    for (unsigned i = 0; i < 8; i++) {
+        fds[i] = control_connect("socket");
+        json_decref(control_result(fds[i], "{\"command\":\"hello\"}"));
     }
 }
 END_TEST
@@ -417,6 +450,7 @@ int main(void)
     tcase_add_test(all, requests_may_come_in_pieces_or_many_at_once);
     tcase_add_test(all, what_was_asked_before_the_client_shut_its_side_is_answered);
     tcase_add_test(all, the_ninth_client_is_turned_away_until_one_leaves);
+    tcase_add_test(all, a_connection_that_the_program_closes_is_forgotten);
     tcase_add_test(all, an_unfinished_line_ends_the_connection_after_the_deadline);
     tcase_add_test(all, who_does_not_read_is_closed_and_holds_no_memory);
     tcase_add_test(all, the_copy_ends_with_the_client_that_asked_for_it);
