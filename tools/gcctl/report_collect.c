@@ -203,8 +203,10 @@ static int program_measure(struct gcctl_report *report, char *const *program, co
 
 /* gcctl record -o FILE -- PROGRAM: its own messages go to a file, of which the last line says why there is no
  * recording. */
-static void program_record(struct gcctl_report *report, char *const *program, const char *folder)
+static void program_record(struct gcctl_report *report, char *const *program, const char *folder,
+                           const struct gcctl_report_options *options)
 {
+    const int64_t deadline_ns = now_ns() + options->for_ns;
     char path[300];
     size_t n = 0;
     posix_spawn_file_actions_t actions;
@@ -222,9 +224,15 @@ static void program_record(struct gcctl_report *report, char *const *program, co
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    if (!posix_spawn(&pid, "/proc/self/exe", &actions, NULL, argv, environ))
+    if (!posix_spawn(&pid, "/proc/self/exe", &actions, NULL, argv, environ)) {
+        for (bool over = false; !program_ended(pid); over = now_ns() > deadline_ns || *options->stop) {
+            if (over)
+                kill(pid, SIGTERM); /* the first ends the recording, another the program */
+            nanosleep(&(struct timespec){.tv_nsec = over ? 200000000 : 10000000}, NULL);
+        }
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;
+    }
     posix_spawn_file_actions_destroy(&actions);
     free(argv);
     if (access(path, R_OK) || gcctl_report_recording(report, path))
@@ -242,7 +250,7 @@ int gcctl_report_program(struct gcctl_report *report, char *const *program, cons
         return gcctl_error(EX_CANTCREAT, "%s: %s", folder, strerror(errno));
     int status = program_measure(report, program, folder, options);
     if (!status && !options->without_recording && !*options->stop)
-        program_record(report, program, folder);
+        program_record(report, program, folder, options);
     gcctl_temporary_remove(folder);
     return status;
 }

@@ -191,6 +191,10 @@ def test_wordgraph(folder):
                          timeout=120, env={**environment, "SLABGC": "strategy=generational,strategy.generational.young_size=1MiB"})
     check("a report of a program is written", run.returncode == 0, run)
     check_page(folder, page, "program", ["Memory and pauses", "Distribution of pauses", "Occupancy", "Lifetimes"])
+    run = subprocess.run([GCCTL, "report", "-o", page, "--for", "500ms", "--", WORDGRAPH, "--max-words=1000", "--repeat=100000"], capture_output=True,
+                         text=True, timeout=60, env=environment)
+    check("a program that does not end is ended both times, and what it did is in the page",
+          run.returncode == 0 and "gave no recording" not in open(page, encoding="utf-8").read(), run)
     run = subprocess.run([GCCTL, "report", "-o", page, "--", "/bin/true"], capture_output=True, text=True, timeout=60)
     check("a program without slabgc is told apart", run.returncode == 69 and "heap of slabgc" in run.stderr, run)
 
