@@ -167,7 +167,6 @@ static void control_close(void)
 
 static int control_open(const char *place, struct sgc_error *error)
 {
-    pthread_t thread;
     for (unsigned i = 0; i < SGC_CONTROL_CLIENTS; i++)
         sgc_control_client_init(&control.clients[i]);
     sgc_lock_acquire(&sgc_control_lock); /* a fork sees no socket, or all of it */
@@ -176,14 +175,14 @@ static int control_open(const char *place, struct sgc_error *error)
         control.owner = getpid();
     sgc_lock_release(&sgc_control_lock);
     if (code == 0) {
-        code = sgc_os_thread_start_sized(&thread, "slabgc-control", sgc_control_main, &control, STACK_BYTES);
+        code = sgc_os_thread_start_sized(&control.thread, "slabgc-control", sgc_control_main, &control, STACK_BYTES);
         if (code)
             sgc_error_set(error, code, "no thread for the control socket: %s", strerrordesc_np(-code));
     }
     if (code)
         control_close();
     else
-        pthread_detach(thread);
+        pthread_detach(control.thread);
     return code;
 }
 
@@ -271,17 +270,20 @@ void sgc_control_before_fork(void)
     sgc_lock_before_fork(&sgc_control_lock);
 }
 
-/* The thread does not exist here; the parent goes on serving its clients. */
+/* The thread does not exist here; the parent goes on serving its clients. Where a snapshot is a fork, the thread makes
+ * it, and the copy has to write somewhere. */
 static void control_forget_parent(void)
 {
+    const bool snapshot = control.owner && pthread_equal(pthread_self(), control.thread);
     int *const fds[] = {&control.listener, &control.directory};
     for (unsigned i = 0; i < SGC_ARRAY_LEN(fds); i++)
         if (*fds[i] >= 0)
             sgc_os_close(*fds[i]);
     for (unsigned i = 0; i < SGC_CONTROL_CLIENTS && control.owner; i++) {
         struct sgc_control_client *client = &control.clients[i];
-        int *const of_client[] = {&client->fd, &client->passed, &client->child_fd, &client->request.fd};
-        for (unsigned k = 0; k < SGC_ARRAY_LEN(of_client); k++)
+        int *const of_client[] = {&client->fd, &client->passed, &client->child_fd, &client->request.fd,
+                                  &client->child_out};
+        for (unsigned k = 0; k < SGC_ARRAY_LEN(of_client) - snapshot; k++)
             if (*of_client[k] >= 0)
                 sgc_os_close(*of_client[k]);
     }

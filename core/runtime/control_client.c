@@ -28,7 +28,7 @@ void sgc_control_client_init(struct sgc_control_client *client)
     client->in = in;
     client->out = out;
     client->child_in = child_in;
-    client->fd = client->passed = client->child_fd = client->request.fd = -1;
+    client->fd = client->passed = client->child_fd = client->child_out = client->request.fd = -1;
 }
 
 bool sgc_control_client_begin(struct sgc_control_client *client, int fd)
@@ -164,33 +164,45 @@ static _Noreturn void client_in_child(const struct sgc_control_request *request,
     sgc_snapshot_exit(request->command->child(request, fd));
 }
 
+/* A child of fork() that held an end of it would keep the answer from ending. */
+static int client_make_pipe(struct sgc_control_client *client)
+{
+    int ends[2];
+    SGC_GUARD(&sgc_control_lock);
+    const int code = sgc_os_pipe(ends);
+    if (code == 0) {
+        client->child_fd = ends[0];
+        client->child_out = ends[1];
+    }
+    return code;
+}
+
 /* In a turn: run, then the copy. 0 or a negative errno, request refused. */
 static int client_fork(struct sgc_control_client *client)
 {
     struct sgc_control_request *request = &client->request;
     struct sgc_error error = {0};
-    int ends[2];
     int code = request->command->run ? request->command->run(request) : 0;
     if (code)
         return code;
     if (!client->child_in && !(client->child_in = malloc(SGC_CONTROL_LINE_BYTES)))
         return sgc_control_fail(request, -ENOMEM, "no memory for the snapshot's answer");
-    code = sgc_os_pipe(ends);
+    code = client_make_pipe(client);
     if (code)
         return sgc_control_fail(request, code, "no pipe to a snapshot: %s", strerrordesc_np(-code));
+    const int out = client->child_out;
     const struct sgc_control_request own = *request; /* where the copy is a fork, its handlers clear the client's */
-    const pid_t child = sgc_snapshot_fork(ends[1], SGC_CONTROL_CHILD_DEADLINE_S, NULL, &error);
+    const pid_t child = sgc_snapshot_fork(out, SGC_CONTROL_CHILD_DEADLINE_S, NULL, &error);
     if (child == 0)
-        client_in_child(&own, ends[1]);
-    sgc_os_close(ends[1]);
+        client_in_child(&own, out);
+    sgc_control_close_fd(&client->child_out);
     if (child < 0) {
-        sgc_os_close(ends[0]);
+        sgc_control_close_fd(&client->child_fd);
         return sgc_control_fail_error(request, &error);
     }
     client->child = child;
     client->child_ended = client->child_said_ok = false;
     client->child_bytes = 0;
-    sgc_control_set_fd(&client->child_fd, ends[0]);
     return 0;
 }
 

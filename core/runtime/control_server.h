@@ -34,7 +34,7 @@ struct sgc_control_request {
 };
 
 struct sgc_control_client {
-    int fd;           /* -1: nobody; changes under the server's lock, as do passed and child_fd */
+    int fd;           /* -1: nobody; changes under the server's lock, as do passed, child_fd and child_out */
     int passed;       /* descriptor that came with bytes in `in`; -1 */
     size_t passed_at; /* of the last of those bytes in `in` */
     char *in, *out;   /* SGC_CONTROL_LINE_BYTES each; out: one line, or several of a snapshot's child */
@@ -44,6 +44,7 @@ struct sgc_control_client {
     bool eof, ending;         /* no more comes in; to be closed when `out` is empty */
     pid_t child;              /* snapshot that answers; 0: none */
     int child_fd;             /* its lines; -1 */
+    int child_out;            /* where it writes them, while it is made; -1 */
     bool child_ended, child_said_ok;
     char *child_in; /* SGC_CONTROL_LINE_BYTES: its unfinished line */
     size_t child_bytes;
@@ -56,6 +57,7 @@ struct sgc_control {
     char name[64];
     char path[256]; /* of the socket, for people; cut */
     pid_t owner;    /* process that listens */
+    pthread_t thread;
     struct sgc_os_socket_file file;
     struct sgc_control_client clients[SGC_CONTROL_CLIENTS];
 };

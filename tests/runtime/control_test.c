@@ -403,6 +403,44 @@ START_TEST(a_child_of_fork_holds_no_descriptor_of_the_parents_clients)
 }
 END_TEST
 
+static int n_pipes(void)
+{
+    struct stat st;
+    int n = 0;
+    for (int fd = 3; fd < 256; fd++)
+        n += fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
+    return n;
+}
+
+static void *ask_for_snapshots(void *done)
+{
+    int fd = control_connect("socket");
+    for (unsigned i = 0; i < 100; i++)
+        json_decref(control_result(fd, "{\"command\":\"verify\"}"));
+    __atomic_store_n((bool *)done, true, __ATOMIC_RELAXED);
+    return NULL;
+}
+
+/* It would keep the snapshot's answer from ending for as long as it lives. */
+START_TEST(a_child_of_fork_holds_no_end_of_a_snapshots_pipe)
+{
+    const int before = n_pipes();
+    bool done = false;
+    pthread_t thread;
+    ck_assert_ptr_nonnull(open_with(settings_at("socket", ""), NULL));
+    ck_assert_int_eq(pthread_create(&thread, NULL, ask_for_snapshots, &done), 0);
+    while (!__atomic_load_n(&done, __ATOMIC_RELAXED)) {
+        int status;
+        const pid_t child = fork();
+        if (child == 0)
+            _exit(n_pipes() - before);
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%x", status);
+    }
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
 /* ---- reports */
 
 static json_t *report_line(unsigned wanted)
@@ -522,6 +560,7 @@ int main(void)
     tcase_add_test(all, a_child_of_fork_leaves_the_parents_socket_alone_and_gets_its_own_when_a_heap_opens);
     tcase_add_test(all, a_child_of_fork_opens_heaps_although_its_parent_has_the_path);
     tcase_add_test(all, a_child_of_fork_holds_no_descriptor_of_the_parents_clients);
+    tcase_add_test(all, a_child_of_fork_holds_no_end_of_a_snapshots_pipe);
     tcase_add_test(all, a_report_has_the_final_figures_of_each_heap);
     tcase_add_test(all, a_report_that_cannot_be_written_refuses_the_heap);
     tcase_add_test(all, every_call_that_fails_at_the_start_is_a_clean_refusal);
