@@ -33,7 +33,7 @@ static int act_each(struct sgc_control_request *request, void (*act)(void *arg, 
 
 struct collect {
     enum sgc_collect_kind kind;
-    bool dry_run;
+    bool dry_run, unattached; /* no memory to attach the server's thread */
     json_t *heaps;
 };
 
@@ -41,6 +41,9 @@ static void collect_heap(void *arg, struct sgc_heap *heap)
 {
     struct collect *collect = arg;
     struct sgc_stats before, after;
+    collect->unattached = !collect->dry_run && sgc_thread_attach() < 0;
+    if (collect->unattached)
+        return;
     sgc_heap_stats(heap, &before);
     after = before;
     if (!collect->dry_run) {
@@ -68,7 +71,9 @@ static int collect_run(struct sgc_control_request *request)
     }
     collect.kind = strcmp(kind, "full") == 0 ? SGC_COLLECT_FULL : SGC_COLLECT_MINOR;
     collect.heaps = json_array();
-    const int code = act_each(request, collect_heap, &collect);
+    int code = act_each(request, collect_heap, &collect);
+    if (code == 0 && collect.unattached)
+        code = sgc_control_fail(request, -ENOMEM, "no memory to attach the server's thread");
     if (code) {
         json_decref(collect.heaps);
         return code;

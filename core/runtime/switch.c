@@ -17,6 +17,8 @@ int sgc_switch_in_turn(struct sgc_heap *heap, const char *strategy, const char *
         code = sgc_select_named(config, heap->name, strategy, heap->needs, NULL, &plugin, error);
     if (code == 0)
         code = sgc_params_resolve(config, plugin, &params, error);
+    if (code == 0 && !dry_run && sgc_thread_attach() < 0)
+        code = sgc_error_set(error, -ENOMEM, "heap \"%s\": no memory to attach this thread", heap->name);
     if (code == 0 && !dry_run)
         code = sgc_heap_switch_strategy(heap, plugin, params.values, error);
     if (code == 0 && !dry_run && heap->setup.closing == sgc_runtime_closing)

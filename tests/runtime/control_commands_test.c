@@ -1,9 +1,11 @@
 /* control_commands_test.c - what each command of the control socket answers and refuses. */
 #include "core/heap/heap.h"
+#include "core/os/fault.h"
 #include "core/runtime/control.h"
 #include "core/runtime/control_server.h"
 
 #include "tests/runtime/control_kit.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -420,6 +422,31 @@ START_TEST(collect_and_reap_do_what_they_say_and_a_dry_run_nothing)
 }
 END_TEST
 
+static void *run_without_memory(void *code)
+{
+    static const char line[] = "{\"command\":\"collect\",\"kind\":\"full\"}";
+    struct sgc_control_request request;
+    bool fatal;
+    sgc_control_request_begin(&request, line, strlen(line), &fatal);
+    sgc_os_fault_arm(1, true);
+    *(int *)code = request.command->run(&request);
+    sgc_os_fault_disarm();
+    sgc_control_request_end(&request);
+    return NULL;
+}
+
+/* A thread that collects is attached, which takes memory. */
+START_TEST(a_collection_without_memory_for_its_thread_is_refused)
+{
+    int code = 0;
+    pthread_t thread;
+    control_start(NULL);
+    ck_assert_int_eq(pthread_create(&thread, NULL, run_without_memory, &code), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(code, -ENOMEM);
+}
+END_TEST
+
 static bool collecting; /* atomic */
 
 static void *collect_much(void *arg)
@@ -581,6 +608,7 @@ int main(void)
     tcase_add_test(all, a_limit_that_is_set_holds_from_then_on_and_shows_in_the_log);
     tcase_add_test(all, the_log_begins_where_it_is_asked_to_and_says_where_it_ends);
     tcase_add_test(all, collect_and_reap_do_what_they_say_and_a_dry_run_nothing);
+    tcase_add_test(all, a_collection_without_memory_for_its_thread_is_refused);
     tcase_add_loop_test(all, reap_keeps_out_of_the_way_of_collections, 0, 2);
     tcase_add_test(all, a_heap_is_moved_to_another_strategy_or_refused);
     tcase_add_test(all, a_reload_names_the_heaps_that_changed);
