@@ -110,8 +110,11 @@ uninstall() {
         sed "s|^|would remove $root/|" <<<"$files"
         exit 0
     fi
+    # With what an installation left that was killed between its renames.
     remove_files "$directories" "$files
-lib/slabgc/manifest"
+$(sed '/./s/$/.slabgc-new/' <<<"$files")
+lib/slabgc/manifest
+lib/slabgc/manifest.slabgc-new"
     say "removed $(wc -l <<<"$files") files below $root"
 }
 
@@ -158,7 +161,8 @@ check_files() { # check_files FILES OLD
         check_directory "$root/${file%/*}"
         [ ! -d "$root/$file" ] || [ -L "$root/$file" ] ||
         die "$root/$file is in the way: a directory; nothing was changed"
-        if [ -e "$root/$file" ] && [ -z "$force" ] && [[ $'\n'$2$'\n' != *$'\n'"$file"$'\n'* ]]; then
+        if { [ -e "$root/$file" ] || [ -L "$root/$file" ]; } && [ -z "$force" ] &&
+            [[ $'\n'$2$'\n' != *$'\n'"$file"$'\n'* ]]; then
             die "$root/$file is there, and no earlier run of this installed it; nothing was changed" \
                 "(--force replaces it)"
         fi
@@ -181,7 +185,7 @@ link_cache() {
     local ldconfig
     [ -z "$destdir" ] || return 0
     ldconfig=$(PATH=$PATH:/sbin:/usr/sbin command -v ldconfig) || return 0
-    if "$ldconfig" -N -v 2>/dev/null | grep -q "^$prefix/lib:"; then
+    if [[ $'\n'$("$ldconfig" -N -v 2>/dev/null) == *$'\n'"$prefix/lib:"* ]]; then
         [ "$(id -u)" -ne 0 ] || { "$ldconfig"; return; }
         say "let root run ldconfig, so that programs find libslabgc.so.0"
     elif [ "$mode" = install ]; then

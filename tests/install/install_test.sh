@@ -20,6 +20,9 @@ mkdir -p caller/busy/lib && echo mine >caller/busy/lib/libslabgc.a
 claim "a file of somebody else's is not replaced, and nothing is installed beside it" eval \
     'ends 1 "libslabgc.a is there.*nothing was changed" run --prefix=busy && [ "$(find caller/busy -type f |
         wc -l)" = 1 ]'
+mkdir -p caller/dangling/lib && ln -s nowhere caller/dangling/lib/libslabgc.so
+claim "nor is a link of somebody else's, though it leads nowhere" eval \
+    'ends 1 "libslabgc.so is there.*nothing was changed" run --prefix=dangling && [ -L caller/dangling/lib/libslabgc.so ]'
 mkdir -p caller/blocked && echo mine >caller/blocked/include
 claim "nothing is installed where a file stands in a directory's place" eval \
     'ends 1 "in the way.*nothing was changed" run --prefix=blocked && [ "$(ls caller/blocked)" = include ]'
@@ -180,6 +183,14 @@ claim "plugin list --json is JSON with a reason for each refusal" eval \
 rm "$prefix/lib/slabgc/plugins/mine.so"
 claim "uninstalling leaves nothing" eval 'run --uninstall --prefix=p && [ ! -e "$prefix" ]'
 claim "once more there is nothing to remove" ends 1 'nothing is installed' run --uninstall --prefix=p
+mkdir fake # the directory stands first, and more follows than a pipe holds
+printf '#!/bin/sh\necho "%s/lib: (from a test)"\n[ "$1" != -N ] || seq 100000\n' "$prefix" >fake/ldconfig
+chmod +x fake/ldconfig
+claim "where the dynamic linker looks is seen" eval \
+    '! PATH=$scratch/fake:$PATH prints "does not look into" run --prefix=p && [ -x "$prefix/bin/gcctl" ]'
+claim "what an installation left that was killed between its renames goes, too" eval \
+    'touch "$prefix/lib/libslabgc.a.slabgc-new" "$prefix/lib/slabgc/manifest.slabgc-new" &&
+        run --uninstall --prefix=p && [ ! -e "$prefix" ]'
 claim "what is not ours stays" eval 'run --prefix=p && touch "$prefix/lib/slabgc/plugins/theirs.so" &&
     prints "stays: it is not empty" run --uninstall --prefix=p &&
         [ "$(find "$prefix" -type f)" = "$prefix/lib/slabgc/plugins/theirs.so" ]'
