@@ -423,7 +423,8 @@ END_TEST
 START_TEST(an_exit_ends_the_recording)
 {
     int status;
-    struct recording *recording = malloc(sizeof(*recording));
+    static struct recording *recording; /* static: the child does not free it */
+    recording = malloc(sizeof(*recording));
     recording_pair(recording);
     const pid_t child = fork();
     if (child == 0) {

@@ -214,10 +214,18 @@ static void play_note(struct play *play, uint32_t index)
     snprintf(result->strategy, sizeof(result->strategy), "%s", sgc_heap_strategy(play->heaps[index]));
 }
 
+static void play_discard(struct play *play, uint32_t index)
+{
+    struct sgc_error error;
+    play_quiet_begin(play);
+    (void)sgc_heap_close(play->heaps[index], &error); /* objects that the program still held are its affair */
+    play_quiet_end(play);
+    play->heaps[index] = NULL;
+}
+
 static void play_close(struct play *play, uint32_t index)
 {
     const struct plan *plan = play->plan;
-    struct sgc_error error;
     if (!play->heaps[index])
         return;
     for (uint32_t i = 0; play->kept && i < play->n_made; i++) {
@@ -227,10 +235,7 @@ static void play_close(struct play *play, uint32_t index)
             play_unkeep(play, i, PLAN_KEPT | PLAN_WISHED);
     }
     play_note(play, index);
-    play_quiet_begin(play);
-    (void)sgc_heap_close(play->heaps[index], &error); /* objects that the program still held are its affair */
-    play_quiet_end(play);
-    play->heaps[index] = NULL;
+    play_discard(play, index);
     for (uint32_t i = 0; i < plan->info->n_caches; i++)
         play->caches[i] = plan->info->caches[i].heap == index ? NULL : play->caches[i];
     for (uint32_t i = index + 1; i < plan->info->n_heaps; i++) {
@@ -438,6 +443,12 @@ static void play_fini(struct play *play)
     for (uint32_t i = 0; i < play->plan->n_handles; i++)
         if (play->handles && play->handles[i])
             sgc_weak_destroy(play->handles[i]);
+    for (uint32_t i = 0; play->heaps && i < play->plan->info->n_heaps; i++)
+        if (play->heaps[i])
+            play_discard(play, i);
+    for (uint32_t i = 0; play->types && i < play->plan->info->n_caches; i++)
+        free((char *)(uintptr_t)play->types[i].name);
+    free(play->types);
     free(play->heaps);
     free(play->caches);
     free(play->addresses);
