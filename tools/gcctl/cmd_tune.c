@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #define DEFAULT_BUDGET_NS INT64_C(300000000000)
+#define LEAST_LIMIT_NS INT64_C(5000000000) /* of the first run: what it takes tells which budget is wanted */
 #define EXIT_INTERRUPTED 130
 
 static volatile sig_atomic_t interrupted;
@@ -80,10 +82,21 @@ static void show_progress(void *arg, const struct tune_search *search)
 /* The first run tells the heaps; it also warms the page cache, and is not counted. */
 static int probe(struct tune_context *tune)
 {
-    const struct gcctl_run_config config = {.program = tune->program, .cancel = &interrupted};
+    const int64_t budget_ns = tune->search.budget_ns;
+    const struct gcctl_run_config config = {.program = tune->program,
+                                            .limit_ns = budget_ns > LEAST_LIMIT_NS ? budget_ns : LEAST_LIMIT_NS,
+                                            .cancel = &interrupted};
+    char limit[GCCTL_UNIT_BYTES];
     struct gcctl_run run;
     if (gcctl_run(&config, &run))
         return EX_NOINPUT;
+    if (run.timed_out) {
+        gcctl_run_fini(&run);
+        return gcctl_error(EX_USAGE,
+                           "a run takes more than %s, and some 20 are the least that tell anything: a longer "
+                           "--budget is wanted",
+                           gcctl_duration(limit, (double)config.limit_ns));
+    }
     const bool unusable = gcctl_run_unusable(&run, "the first run");
     const bool cancelled = run.cancelled;
     if (!unusable)
@@ -158,6 +171,18 @@ static int take_goals(struct tune_context *tune)
     return 0;
 }
 
+/* Before minutes of runs: can the file be made there? Both are written beside their places and renamed. */
+static int check_place(const char *path)
+{
+    char folder[PATH_MAX];
+    if (!path)
+        return 0;
+    snprintf(folder, sizeof(folder), "%s", path);
+    return access(dirname(folder), W_OK | X_OK)
+               ? gcctl_error(EX_CANTCREAT, "cannot create %s: %s", path, strerror(errno))
+               : 0;
+}
+
 static uint64_t new_seed(void)
 {
     uint32_t seed = 1;
@@ -230,6 +255,10 @@ static int tune_command(struct gcctl_call *call)
     int status = take_program(&tune, replay_argv);
     if (!status)
         status = take_goals(&tune);
+    if (!status)
+        status = check_place(tune.write_path);
+    if (!status)
+        status = check_place(gcctl_text(call, "result"));
     if (!status)
         status = gcctl_strategies_load(&tune.strategies, NULL);
     if (status)

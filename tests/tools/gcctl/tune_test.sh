@@ -117,6 +117,11 @@ run "$gcctl" tune --json --objective=peak_memory --strategies=refcount --constra
 claim "tune keeps the defaults where settings change nothing, and writes nothing" "$(exits 0 && holds '.choice.keep_defaults == true' && [ ! -e none.conf ]; echo $?)"
 
 # ---- tune: interrupted. The program tells when its fifteenth run begins.
+SECONDS=0
+run "$gcctl" tune --budget=1s -- sleep 20
+claim "a program that does not end within the budget is given up" "$(exits 64 && says err 'longer --budget' && [ $SECONDS -lt 15 ]; echo $?)"
+run "$gcctl" tune --write=absent/best.conf -- "${program[@]}"
+claim "a file that cannot be made is said before anything runs" "$(exits 73 && says err absent/best.conf && ! says err seed; echo $?)"
 cat >counted <<'END'
 #!/bin/sh
 echo run >>"$COUNT"
