@@ -10,7 +10,8 @@
 int gcctl_temporary_folder(char *path, size_t path_bytes)
 {
     const char *parent = getenv("TMPDIR");
-    if (!parent || *parent != '/' || strlen(parent) > 60) /* a socket's path has 107 bytes */
+    /* A socket's path has 107 bytes; what stands in $SLABGC has no comma, and demo's words no blank. */
+    if (!parent || *parent != '/' || strlen(parent) > 60 || strpbrk(parent, ", \t\n#;"))
         parent = "/tmp";
     snprintf(path, path_bytes, "%s/slabgc-XXXXXX", parent);
     return mkdtemp(path) ? 0 : -1;

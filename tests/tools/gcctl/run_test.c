@@ -3,6 +3,7 @@
 #include "tools/gcctl/run.h"
 #include "tools/gcctl/run_report.h"
 #include "tools/gcctl/run_setting.h"
+#include "tools/gcctl/temporary.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -178,6 +179,18 @@ START_TEST(a_run_leaves_no_files_behind)
 }
 END_TEST
 
+START_TEST(temporary_folders_can_stand_in_slabgcs_config)
+{
+    char parent[] = "/tmp/run,test XXXXXX", folder[200];
+    ck_assert_ptr_nonnull(mkdtemp(parent));
+    setenv("TMPDIR", parent, 1);
+    ck_assert_int_eq(gcctl_temporary_folder(folder, sizeof(folder)), 0);
+    gcctl_temporary_remove(folder);
+    ck_assert_int_eq(rmdir(parent), 0);
+    ck_assert_msg(!strpbrk(folder, ", "), "%s", folder);
+}
+END_TEST
+
 START_TEST(config_file_and_settings_reach_the_program)
 {
     static const char *const settings[] = {"strategy=rcu", NULL};
@@ -228,6 +241,7 @@ int main(void)
     tcase_add_test(tcase, settings_replace_those_of_the_environment_and_keep_the_rest);
     tcase_add_test(tcase, a_program_that_is_not_there_is_an_error);
     tcase_add_test(tcase, a_run_leaves_no_files_behind);
+    tcase_add_test(tcase, temporary_folders_can_stand_in_slabgcs_config);
     tcase_add_test(tcase, config_file_and_settings_reach_the_program);
     tcase_add_test(tcase, output_that_is_json_is_read);
     tcase_add_test(tcase, a_spread_is_median_least_and_most);
