@@ -210,6 +210,8 @@ void gcctl_table_print(struct gcctl_table *table)
 
 int gcctl_print_json(json_t *value)
 {
+    if (!value)
+        return gcctl_error(EX_DATAERR, "a name is not in UTF-8, and JSON cannot have it");
     int code = json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
     json_decref(value);
     if (code || fputc('\n', stdout) == EOF || fflush(stdout))

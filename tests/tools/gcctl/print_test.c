@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <locale.h>
 #include <string.h>
+#include <sysexits.h>
 
 static char text[GCCTL_UNIT_BYTES];
 
@@ -144,6 +145,15 @@ START_TEST(a_table_that_is_piped_keeps_every_letter_and_has_no_colour)
 }
 END_TEST
 
+START_TEST(a_name_that_json_cannot_have_is_bad_data)
+{
+    const int err = capture_begin(stderr), out = capture_begin(stdout);
+    ck_assert_int_eq(gcctl_print_json(json_pack("{s:s}", "file", "bad\xff")), EX_DATAERR);
+    ck_assert_ptr_nonnull(strstr(capture_take(stderr, err), "not in UTF-8"));
+    ck_assert_str_eq(capture_take(stdout, out), "");
+}
+END_TEST
+
 START_TEST(a_table_without_rows_prints_nothing)
 {
     const struct gcctl_call call = {0};
@@ -201,6 +211,7 @@ int main(void)
     tcase_add_test(tcase, a_message_cannot_move_the_cursor);
     tcase_add_test(tcase, a_table_that_is_piped_keeps_every_letter_and_has_no_colour);
     tcase_add_test(tcase, a_table_without_rows_prints_nothing);
+    tcase_add_test(tcase, a_name_that_json_cannot_have_is_bad_data);
     tcase_add_test(tcase, rows_of_a_histogram_end_at_one_two_and_five);
     tcase_add_test(tcase, a_histogram_counts_every_pause_once_and_shows_empty_rows_between);
     suite_add_tcase(suite, tcase);
