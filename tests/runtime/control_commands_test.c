@@ -1,13 +1,11 @@
 /* control_commands_test.c - what each command of the control socket answers and refuses. */
 #include "core/heap/heap.h"
-#include "core/os/fault.h"
 #include "core/runtime/control.h"
 #include "core/runtime/control_server.h"
 
 #include "tests/runtime/control_kit.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,29 +176,17 @@ START_TEST(an_id_of_any_kind_comes_back)
 }
 END_TEST
 
-/* Value and origin of a key, as get shows them. */
-static void expect_origin(int fd, const char *key, const char *value, const char *origin)
-{
-    char request[256];
-    snprintf(request, sizeof(request), "{\"command\":\"get\",\"key\":\"%s\"}", key);
-    json_t *values = control_result(fd, request);
-    ck_assert_uint_eq(json_array_size(control_at(values, "values")), 1);
-    ck_assert_str_eq(control_text(values, "values.0.value"), value);
-    ck_assert_str_eq(control_text(values, "values.0.origin"), origin);
-    json_decref(values);
-}
-
 START_TEST(a_live_change_has_the_tools_origin_and_outlasts_a_reload)
 {
     control_start("heap.words.memory_limit=32MiB");
     int fd = control_connect("socket");
-    expect_origin(fd, "heap.words.memory_limit", "32MiB", "$SLABGC");
+    control_expect_origin(fd, "heap.words.memory_limit", "32MiB", "$SLABGC");
     json_t *dry = control_result(
         fd, "{\"command\":\"set\",\"key\":\"heap.words.memory_limit\",\"value\":\"64MiB\",\"dry_run\":true}");
     ck_assert(json_is_false(control_at(dry, "applied")));
     ck_assert_str_eq(control_text(dry, "new"), "64MiB");
     ck_assert_str_eq(control_text(dry, "heaps.0"), "words");
-    expect_origin(fd, "heap.words.memory_limit", "32MiB", "$SLABGC");
+    control_expect_origin(fd, "heap.words.memory_limit", "32MiB", "$SLABGC");
     json_decref(dry);
 
     json_t *set = control_result(fd, "{\"command\":\"set\",\"key\":\"heap.words.memory_limit\",\"value\":\"64MiB\"}");
@@ -210,16 +196,16 @@ START_TEST(a_live_change_has_the_tools_origin_and_outlasts_a_reload)
     ck_assert_str_eq(control_text(set, "new"), "64MiB");
     ck_assert_str_eq(control_text(set, "heaps.0"), "words");
     json_decref(set);
-    expect_origin(fd, "heap.words.memory_limit", "64MiB", "gcctl");
+    control_expect_origin(fd, "heap.words.memory_limit", "64MiB", "gcctl");
 
     json_decref(control_result(fd, "{\"command\":\"reload\"}"));
-    expect_origin(fd, "heap.words.memory_limit", "64MiB", "gcctl");
+    control_expect_origin(fd, "heap.words.memory_limit", "64MiB", "gcctl");
     ck_assert_int_eq(sgc_config_reload(NULL), 0);
-    expect_origin(fd, "heap.words.memory_limit", "64MiB", "gcctl");
+    control_expect_origin(fd, "heap.words.memory_limit", "64MiB", "gcctl");
     json_decref(control_result(fd, "{\"command\":\"set\",\"key\":\"heap.words.memory_limit\",\"value\":\"none\"}"));
-    expect_origin(fd, "heap.words.memory_limit", "none", "gcctl");
+    control_expect_origin(fd, "heap.words.memory_limit", "none", "gcctl");
     json_decref(control_result(fd, "{\"command\":\"set\",\"key\":\"stall_report\",\"value\":\"7ms\"}"));
-    expect_origin(fd, "heap.words.stall_report", "7ms", "gcctl");
+    control_expect_origin(fd, "heap.words.stall_report", "7ms", "gcctl");
 }
 END_TEST
 
@@ -390,124 +376,6 @@ START_TEST(the_log_begins_where_it_is_asked_to_and_says_where_it_ends)
 }
 END_TEST
 
-START_TEST(collect_and_reap_do_what_they_say_and_a_dry_run_nothing)
-{
-    struct sgc_heap *heap = control_start(NULL);
-    struct sgc_cache *cache = sgc_cache_create(heap, &leaf_type, NULL);
-    void *held[20000];
-    int fd = control_connect("socket");
-    struct sgc_stats stats;
-    for (size_t i = 0; i < 20000; i++)
-        held[i] = sgc_new(cache);
-    json_t *dry = control_result(fd, "{\"command\":\"collect\",\"kind\":\"full\",\"dry_run\":true}");
-    ck_assert_int_eq(control_number(dry, "heaps.0.before_objects"), 20000);
-    json_decref(dry);
-    sgc_heap_stats(heap, &stats);
-    ck_assert_uint_eq(stats.n_full, 0);
-    for (size_t i = 0; i < 20000; i++)
-        sgc_drop(held[i]);
-    json_t *full = control_result(fd, "{\"command\":\"collect\",\"kind\":\"full\",\"heap\":\"words\"}");
-    ck_assert_str_eq(control_text(full, "heaps.0.heap"), "words");
-    ck_assert_int_eq(control_number(full, "heaps.0.after_objects"), 0);
-    ck_assert_int_gt(control_number(full, "heaps.0.stop_ns"), 0);
-    json_decref(full);
-    sgc_heap_stats(heap, &stats);
-    ck_assert_uint_eq(stats.n_full, 1);
-    json_t *reap = control_result(fd, "{\"command\":\"reap\",\"dry_run\":true}");
-    ck_assert_int_eq(control_number(reap, "before_bytes"), control_number(reap, "after_bytes"));
-    json_decref(reap);
-    reap = control_result(fd, "{\"command\":\"reap\"}");
-    ck_assert_int_le(control_number(reap, "after_bytes"), control_number(reap, "before_bytes"));
-    json_decref(reap);
-}
-END_TEST
-
-static void *run_without_memory(void *code)
-{
-    static const char line[] = "{\"command\":\"collect\",\"kind\":\"full\"}";
-    struct sgc_control_request request;
-    bool fatal;
-    sgc_control_request_begin(&request, line, strlen(line), &fatal);
-    sgc_os_fault_arm(1, true);
-    *(int *)code = request.command->run(&request);
-    sgc_os_fault_disarm();
-    sgc_control_request_end(&request);
-    return NULL;
-}
-
-/* A thread that collects is attached, which takes memory. */
-START_TEST(a_collection_without_memory_for_its_thread_is_refused)
-{
-    int code = 0;
-    pthread_t thread;
-    control_start(NULL);
-    ck_assert_int_eq(pthread_create(&thread, NULL, run_without_memory, &code), 0);
-    ck_assert_int_eq(pthread_join(thread, NULL), 0);
-    ck_assert_int_eq(code, -ENOMEM);
-}
-END_TEST
-
-static bool collecting; /* atomic */
-
-static void *collect_much(void *arg)
-{
-    struct sgc_cache *cache = arg;
-    void *held[2000];
-    while (__atomic_load_n(&collecting, __ATOMIC_RELAXED)) {
-        for (size_t i = 0; i < 2000; i++)
-            held[i] = sgc_new(cache);
-        for (size_t i = 0; i < 2000; i++)
-            sgc_drop(held[i]);
-        sgc_heap_collect(sgc_cache_heap(cache), SGC_COLLECT_FULL);
-    }
-    return NULL;
-}
-
-/* By a server that was attached by a collection (1), and by one that was not. */
-START_TEST(reap_keeps_out_of_the_way_of_collections)
-{
-    struct sgc_heap *heap = control_start(NULL);
-    struct sgc_cache *cache = sgc_cache_create(heap, &leaf_type, NULL);
-    struct sgc_error error;
-    pthread_t thread;
-    int fd = control_connect("socket");
-    if (_i)
-        json_decref(control_result(fd, "{\"command\":\"collect\",\"kind\":\"full\"}"));
-    collecting = true;
-    ck_assert_int_eq(pthread_create(&thread, NULL, collect_much, cache), 0);
-    for (unsigned i = 0; i < 500; i++)
-        json_decref(control_result(fd, "{\"command\":\"reap\"}"));
-    __atomic_store_n(&collecting, false, __ATOMIC_RELAXED);
-    ck_assert_int_eq(pthread_join(thread, NULL), 0);
-    ck_assert_msg(sgc_heap_verify(heap, &error) == 0, "%s", error.message);
-}
-END_TEST
-
-START_TEST(a_heap_is_moved_to_another_strategy_or_refused)
-{
-    control_start(NULL);
-    struct sgc_heap *heap = sgc_heap_open("other", &(struct sgc_heap_options){.strategy = "good"}, NULL);
-    ck_assert_ptr_nonnull(heap);
-    int fd = control_connect("socket");
-    json_t *moved =
-        control_result(fd, "{\"command\":\"switch\",\"heap\":\"other\",\"strategy\":\"second\",\"dry_run\":true}");
-    ck_assert_str_eq(sgc_heap_strategy(heap), "good");
-    json_decref(moved);
-    moved = control_result(fd, "{\"command\":\"switch\",\"heap\":\"other\",\"strategy\":\"second\"}");
-    ck_assert_str_eq(control_text(moved, "old"), "good");
-    ck_assert_str_eq(control_text(moved, "new"), "second");
-    ck_assert_int_gt(control_number(moved, "stop_ns"), 0);
-    json_decref(moved);
-    ck_assert_str_eq(sgc_heap_strategy(heap), "second");
-    expect_origin(fd, "heap.other.strategy", "second", "gcctl");
-    control_refused(fd, "{\"command\":\"switch\",\"heap\":\"other\",\"strategy\":\"secnd\"}", "ENOENT",
-                    "unknown strategy \"secnd\"; did you mean \"second\"?");
-    control_refused(fd, "{\"command\":\"switch\",\"heap\":\"othr\",\"strategy\":\"good\"}", "EINVAL",
-                    "no heap \"othr\"; did you mean \"other\"?");
-    ck_assert_str_eq(sgc_heap_strategy(heap), "second");
-}
-END_TEST
-
 START_TEST(a_reload_names_the_heaps_that_changed)
 {
     control_config(NULL);
@@ -607,10 +475,6 @@ int main(void)
     tcase_add_test(all, a_change_that_cannot_be_is_refused_and_nothing_changes);
     tcase_add_test(all, a_limit_that_is_set_holds_from_then_on_and_shows_in_the_log);
     tcase_add_test(all, the_log_begins_where_it_is_asked_to_and_says_where_it_ends);
-    tcase_add_test(all, collect_and_reap_do_what_they_say_and_a_dry_run_nothing);
-    tcase_add_test(all, a_collection_without_memory_for_its_thread_is_refused);
-    tcase_add_loop_test(all, reap_keeps_out_of_the_way_of_collections, 0, 2);
-    tcase_add_test(all, a_heap_is_moved_to_another_strategy_or_refused);
     tcase_add_test(all, a_reload_names_the_heaps_that_changed);
     tcase_add_test(all, plugins_tells_what_is_loaded_and_why_what_is_refused);
     tcase_add_test(all, a_descriptor_that_no_command_takes_is_closed);

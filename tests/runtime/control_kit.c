@@ -171,3 +171,14 @@ const char *control_text(json_t *json, const char *path)
     ck_assert_msg(json_is_string(control_at(json, path)), "%s is no string", path);
     return json_string_value(control_at(json, path));
 }
+
+void control_expect_origin(int fd, const char *key, const char *value, const char *origin)
+{
+    char request[256];
+    snprintf(request, sizeof(request), "{\"command\":\"get\",\"key\":\"%s\"}", key);
+    json_t *values = control_result(fd, request);
+    ck_assert_uint_eq(json_array_size(control_at(values, "values")), 1);
+    ck_assert_str_eq(control_text(values, "values.0.value"), value);
+    ck_assert_str_eq(control_text(values, "values.0.origin"), origin);
+    json_decref(values);
+}

@@ -33,4 +33,7 @@ json_t *control_at(json_t *json, const char *path);
 json_int_t control_number(json_t *json, const char *path);
 const char *control_text(json_t *json, const char *path);
 
+/* Fails unless `get` shows the key with this value and origin. */
+void control_expect_origin(int fd, const char *key, const char *value, const char *origin);
+
 #endif
