@@ -11,6 +11,9 @@
 
 #define CHUNK_NONE UINT32_MAX
 
+/* 700 MB of index: a terabyte of full chunks. A few KiB may decompress to any number of small ones. */
+uint32_t trace_max_chunks = 1u << 24;
+
 /* The pass: gathers bytes until a message is whole. */
 struct scan {
     struct trace *trace;
@@ -32,6 +35,9 @@ static int scan_chunk_add(struct trace *trace, const struct trace_chunk *chunk, 
         for (; trace->n_first < n_threads; trace->n_first++)
             first[trace->n_first] = last[trace->n_first] = CHUNK_NONE;
     }
+    if (trace->n_chunks >= trace_max_chunks)
+        return trace_fail(error, -EBADMSG, "more than %u chunks, up to offset %llu of the stream", trace_max_chunks,
+                          (unsigned long long)chunk->at);
     if (trace->n_chunks == trace->capacity) {
         const uint32_t capacity = trace->capacity ? 2 * trace->capacity : 256;
         struct trace_chunk *chunks = realloc(trace->chunks, capacity * sizeof(*chunks));

@@ -68,6 +68,7 @@ struct trace;
 /* Reads the file once, checks it and indexes its chunks. NULL: error filled; code -ENOENT and its like (cannot be
  * opened), -EBADMSG (no recording, or bad data; the offset is named), -ENOMEM. */
 struct trace *trace_open(const char *path, struct sgc_error *error);
+extern uint32_t trace_max_chunks; /* more are bad data, too; tests lower it */
 void trace_close(struct trace *trace);
 const struct trace_info *trace_info(const struct trace *trace);
 

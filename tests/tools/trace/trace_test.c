@@ -364,6 +364,24 @@ START_TEST(lifetimes_and_live_bytes_are_those_of_the_events)
 }
 END_TEST
 
+START_TEST(a_recording_of_too_many_chunks_is_refused)
+{
+    artificial_begin(&out, path, 0);
+    artificial_cache(&out, 0, "node", 32, 4, NULL);
+    for (uint32_t thread = 1; thread <= 3; thread++)
+        ARTIFICIAL(&out, thread, NEW, 0, 100 * thread);
+    artificial_end(&out, true);
+    trace_max_chunks = 2;
+    ck_assert_ptr_null(trace_open(path, &error));
+    ck_assert_int_eq(error.code, -EBADMSG);
+    ck_assert_msg(strstr(error.message, "more than 2 chunks"), "%s", error.message);
+    trace_max_chunks = 3;
+    struct trace *trace = trace_open(path, &error);
+    ck_assert_msg(trace != NULL, "%s", error.message);
+    trace_close(trace);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("trace");
@@ -379,6 +397,7 @@ int main(void)
     tcase_add_test(tcase, damaged_bytes_never_crash_nor_hang_the_reader);
     tcase_add_test(tcase, damaged_messages_never_crash_nor_hang_the_reader);
     tcase_add_test(tcase, the_writer_refuses_what_is_no_message);
+    tcase_add_test(tcase, a_recording_of_too_many_chunks_is_refused);
     tcase_add_test(tcase, lifetimes_and_live_bytes_are_those_of_the_events);
     suite_add_tcase(suite, tcase);
     return support_main(suite);
