@@ -131,12 +131,11 @@ class Terminal:
             os.environ.update(TERM="vt100", LC_ALL="C.UTF-8", LINES="", COLUMNS="")
             for name in ("LINES", "COLUMNS"):
                 del os.environ[name]
-            time.sleep(0.05)  # the size comes first
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))  # there when it looks
             try:
                 os.execv(GCCTL, [GCCTL, *arguments])
             finally:
                 os._exit(127)
-        self.size(rows, columns)
         self.raw = ""
 
     def size(self, rows, columns):
