@@ -399,6 +399,7 @@ START_TEST(a_recording_stays_with_the_parent_of_a_fork)
     struct recording *recording = recording_begin(NULL);
     struct node *node = sgc_new(nodes);
     name_it(&names, "node", node);
+    recording_wait(recording);
     const pid_t child = fork();
     if (child == 0) {
         in_child(node);
