@@ -1,5 +1,5 @@
 /* control.c - the life of the control server: from config to a socket and a thread, over forks, to the end of the
- * process. Called by runtime.c (config was read; fork), by open.c (a heap opens), by the command go; at exit.
+ * process. Called by runtime.c (fork), by open.c (a heap opens), by reload.c, by the command go; at exit.
  * Invariant: while this process owns a socket, control.owner is its pid and the thread runs; a forked child owns none
  * until a heap opens in it. Lock: CONTROL, for descriptors, so that a fork finds each of them in its place, and for go.
  * Nobody waits for the thread: at exit it runs on until the process is gone. */
@@ -238,6 +238,47 @@ int sgc_control_start(const struct sgc_config *config, struct sgc_error *error)
     if (code == 0 && !off)
         code = control_start_socket(socket, wait_ns, error);
     start.started = code == 0;
+    return code;
+}
+
+/* ---- reload */
+
+/* Durations by what they mean, places by their text. */
+static bool control_is_same(const char *key, const char *old, const char *new)
+{
+    struct sgc_value_fault fault;
+    uint64_t was_ns, is_ns;
+    if (strcmp(key, "wait") != 0)
+        return strcmp(old, new) == 0;
+    SGC_CHECK(sgc_value_parse(SGC_PARAM_DURATION_NS, old, &was_ns, &fault) == 0);
+    SGC_CHECK(sgc_value_parse(SGC_PARAM_DURATION_NS, new, &is_ns, &fault) == 0);
+    return was_ns == is_ns;
+}
+
+static int control_check_key(const struct sgc_config *old_config, const struct sgc_config *new_config, const char *key,
+                             struct sgc_error *error)
+{
+    const struct sgc_config_entry *old = control_entry(old_config, key), *new = control_entry(new_config, key);
+    char origin[SGC_ORIGIN_BYTES];
+    if (control_is_same(key, old->value, new->value))
+        return 0;
+    if (new->value_place.source->kind != SGC_SOURCE_BUILT_IN)
+        return sgc_place_error(&new->value_place, error, -EBUSY,
+                               "control.%s is fixed when the process starts (it is \"%s\"): restart it to change that",
+                               key, old->value);
+    sgc_place_origin(&old->value_place, origin);
+    return sgc_error_set(error, -EBUSY,
+                         "control.%s would go back from \"%s\" (%s) to its default, %s, but is fixed when the process "
+                         "starts: restart it",
+                         key, old->value, origin, new->value);
+}
+
+int sgc_control_check_reload(const struct sgc_config *old, const struct sgc_config *new, struct sgc_error *error)
+{
+    static const char *const keys[] = {"socket", "wait", "report"};
+    int code = 0;
+    for (unsigned i = 0; start.started && i < SGC_ARRAY_LEN(keys) && code == 0; i++)
+        code = control_check_key(old, new, keys[i], error);
     return code;
 }
 

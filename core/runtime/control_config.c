@@ -244,7 +244,9 @@ static int set_check_key(struct set *set)
     if (set->kind == SGC_CONFIG_HEAP)
         code = set_check_heap(set);
     if (code == 0 && sgc_schema_key_info(set->kind, set->key, &info) && !info.live)
-        code = set_not_live(set, "");
+        code = set_not_live(set, set->kind == SGC_CONFIG_CONTROL
+                                     ? ": it is fixed when the process starts; restart it with another config"
+                                     : "");
     return code;
 }
 

@@ -67,6 +67,8 @@ extern struct sgc_lock sgc_control_lock; /* rank CONTROL: descriptors of the ser
 /* In a turn, with config read: starts what [control] asks for, once in a process. 0, or the error of a line that cannot
  * be honoured. */
 int sgc_control_start(const struct sgc_config *config, struct sgc_error *error);
+/* In a turn: 0; or -EBUSY, error filled, where [control] says something else than it said when it was started. */
+int sgc_control_check_reload(const struct sgc_config *old, const struct sgc_config *new, struct sgc_error *error);
 /* At rest, outside of turns: waits for a client's go if config says so and nobody has waited yet. */
 void sgc_control_wait(void);
 void sgc_control_go(void);

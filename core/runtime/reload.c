@@ -3,6 +3,7 @@
  * Invariant: nothing changes before every open heap has agreed; from then on nothing can fail.
  * Locks: in a turn (runtime.h), over the stops in which heaps take their new values. */
 #include "core/runtime/reload.h"
+#include "core/runtime/control_server.h"
 #include "core/runtime/resolve.h"
 #include "core/runtime/schema.h"
 #include "core/runtime/search.h"
@@ -129,6 +130,8 @@ int sgc_reload_apply(struct sgc_config *new, bool dry_run, sgc_reload_changed_fn
     struct reload_item *items = NULL;
     struct sgc_pool pool = {NULL};
     int code = sgc_runtime_config(NULL, &reload.old, error);
+    if (code == 0)
+        code = sgc_control_check_reload(reload.old, new, error);
     if (code == 0)
         code = reload_check_heaps(&reload, &pool, &items);
     if (code == 0 && !dry_run)

@@ -15,7 +15,7 @@ extern "C" {
 /* Reads all config sources again; applies every live-settable change to every open heap, or none. 0; or a negative
  * errno with file:line:column in error: EINVAL a line that cannot be understood, ENOENT a strategy or file that is not
  * there, EBUSY a value that cannot change while a heap or cache is open (its strategy, a parameter that is not live,
- * debug=), ENOMEM. Context: at rest (panics in a section); may block; reads files; stops all threads for each heap that
+ * debug=) or since the first heap opened ([control]), ENOMEM. Context: at rest (panics in a section); may block; reads files; stops all threads for each heap that
  * changes.
  */
 SGC_API int sgc_config_reload(struct sgc_error *error);

@@ -243,7 +243,12 @@ START_TEST(a_change_that_cannot_be_is_refused_and_nothing_changes)
         {"heep.words.memory_limit", "1MiB", "EINVAL", "unknown section [heep.words]; did you mean [heap.words]?"},
         {"heap.words.strategy", "good", "EBUSY",
          "heap.words.strategy cannot change while the program runs; switch moves a heap to another strategy"},
-        {"control.socket", "off", "EBUSY", "control.socket cannot change while the program runs"},
+        {"control.socket", "off", "EBUSY",
+         "control.socket cannot change while the program runs: it is fixed when the process starts; restart it with "
+         "another config"},
+        {"control.report", "/tmp/report", "EBUSY",
+         "control.report cannot change while the program runs: it is fixed when the process starts; restart it with "
+         "another config"},
         {"cache.leaf.debug", "track", "EBUSY", "cache.leaf.debug cannot change while the program runs"},
         {"strategy.good.growht", "150%", "EINVAL", "strategy good has no \"growht\"; did you mean \"growth\"?"},
         {"strategy.goood.growth", "150%", "EINVAL", "no strategy \"goood\" is in use; did you mean \"good\"?"},

@@ -201,6 +201,51 @@ START_TEST(the_checks_of_an_existing_cache_cannot_change)
 }
 END_TEST
 
+START_TEST(what_control_says_is_fixed_when_the_process_starts)
+{
+    expect_refused(
+        "[heap]\nstrategy = good\nmemory_limit = 1GiB\n[control]\nsocket = auto\n", -EBUSY,
+        "@/own.conf:5:10: control.socket is fixed when the process starts (it is \"off\"): restart it to change "
+        "that\n"
+        "    5 | socket = auto\n"
+        "      |          ^");
+    expect_refused(
+        "[heap]\nstrategy = good\nmemory_limit = 1GiB\n[control]\nreport = /tmp/figures\n", -EBUSY,
+        "@/own.conf:5:10: control.report is fixed when the process starts (it is \"off\"): restart it to change "
+        "that\n"
+        "    5 | report = /tmp/figures\n"
+        "      |          ^");
+    expect_refused("[heap]\nstrategy = good\nmemory_limit = 1GiB\n[control]\nwait = 5s\n", -EBUSY,
+                   "@/own.conf:5:8: control.wait is fixed when the process starts (it is \"0\"): restart it to change "
+                   "that\n"
+                   "    5 | wait = 5s\n"
+                   "      |        ^");
+    expect_reloaded("[heap]\nstrategy = good\nmemory_limit = 1GiB\n[control]\nsocket = off\nwait = 0ms\n");
+    ck_assert_uint_eq(heap->budget.soft_bytes, 1024 * MIB);
+}
+END_TEST
+
+START_TEST(a_socket_does_not_go_because_its_line_went)
+{
+    char text[512], origin[600];
+    kit_isolate();
+    snprintf(text, sizeof(text), "[control]\nsocket = %s\n", kit_path("socket"));
+    setenv("SLABGC_CONFIG", kit_write_text("own.conf", text), 1);
+    struct sgc_error error = {0};
+    ck_assert_int_eq(sgc_config_reload(&error), 0); /* before the first heap it is not fixed yet */
+    ck_assert_ptr_nonnull(sgc_heap_open("words", &(struct sgc_heap_options){.strategy = "none"}, &error));
+    kit_write_text("own.conf", "[heap]\nmemory_limit = 1GiB\n");
+    ck_assert_int_eq(sgc_config_reload(&error), -EBUSY);
+    snprintf(origin, sizeof(origin),
+             "control.socket would go back from \"%s\" (%s:2) to its default, off, but is fixed when the process "
+             "starts: restart it",
+             kit_path("socket"), kit_path("own.conf"));
+    ck_assert_str_eq(error.message, origin);
+    kit_write_text("own.conf", text);
+    ck_assert_int_eq(sgc_config_reload(&error), 0);
+}
+END_TEST
+
 START_TEST(without_open_heaps_anything_may_change)
 {
     ck_assert_int_eq(sgc_heap_close(other, NULL), 0);
@@ -265,9 +310,13 @@ int main(void)
     tcase_add_test(tc, a_parameter_that_is_not_live_is_refused);
     tcase_add_test(tc, a_parameter_that_is_not_live_cannot_go_back_to_its_default);
     tcase_add_test(tc, the_checks_of_an_existing_cache_cannot_change);
+    tcase_add_test(tc, what_control_says_is_fixed_when_the_process_starts);
     tcase_add_test(tc, without_open_heaps_anything_may_change);
     tcase_add_test(tc, every_failing_call_leaves_the_old_values);
     tcase_add_test(tc, reloading_inside_a_section_panics);
     suite_add_tcase(suite, tc);
+    TCase *own = tcase_create("own");
+    tcase_add_test(own, a_socket_does_not_go_because_its_line_went);
+    suite_add_tcase(suite, own);
     return support_main(suite);
 }
