@@ -1,4 +1,5 @@
-/* packet.h - sending messages over a SOCK_SEQPACKET socket that somebody handed to the process. */
+/* packet.h - sending messages over a SOCK_SEQPACKET socket that somebody handed to the process. Any thread, no lock.
+ * Every system call that may fail passes a fault gate. */
 #ifndef SLABGC_CORE_OS_PACKET_H
 #define SLABGC_CORE_OS_PACKET_H
 
@@ -9,7 +10,7 @@
 int sgc_os_packet_prepare(int fd, size_t room_bytes);
 /* Sends one message whole; no signal. 0, -EAGAIN: the reader is behind, or another negative errno: it is gone. */
 int sgc_os_packet_send(int fd, const void *data, size_t n_bytes);
-/* Until there is room, or the reader left: 0; -ETIMEDOUT. */
+/* Until there is room, the reader left or a signal came: 0; -ETIMEDOUT, also when it cannot be told. */
 int sgc_os_packet_wait(int fd, unsigned timeout_ms);
 void sgc_os_packet_close(int fd);
 
