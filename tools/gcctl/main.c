@@ -4,10 +4,22 @@
 #include "tools/gcctl/print.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
+
+/* A closed standard stream's number would go to the next file or socket, and output into that: it gets one that cannot
+ * be written, so that writing fails by name. */
+static int main_open_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) < 0)
+            return EX_OSERR;
+    return 0;
+}
 
 int main(int argc, char **argv)
 {
@@ -15,6 +27,8 @@ int main(int argc, char **argv)
     enum gcctl_color color = GCCTL_COLOR_AUTO;
     struct gcctl_call call;
     int first;
+    if (main_open_streams())
+        return EX_OSERR;
     setlocale(LC_CTYPE, ""); /* widths of what tables show; numbers keep their points */
     int status = gcctl_arguments_command(argc, argv, &command, &first, &color);
     if (status == GCCTL_GO_ON)
