@@ -271,6 +271,8 @@ const char *gcctl_connection_error(int code)
     switch (-code) {
     case ECONNREFUSED:
         return "nobody listens there any more";
+    case ENOTSOCK:
+        return "is no socket";
     case ECONNRESET:
     case EPIPE:
         return "it closed the connection";

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -99,13 +100,15 @@ static int wire_connect_address(const struct sockaddr_un *address, int64_t deadl
 static int wire_connect(const char *path, int64_t deadline_ns)
 {
     struct sockaddr_un address = {0};
+    struct stat st;
     int directory, code = wire_address(path, &address, &directory);
     if (code)
         return code;
     code = wire_connect_address(&address, deadline_ns);
     if (directory >= 0)
         close(directory);
-    return code;
+    /* connect says the same of a file that is no socket at all. */
+    return code == -ECONNREFUSED && stat(path, &st) == 0 && !S_ISSOCK(st.st_mode) ? -ENOTSOCK : code;
 }
 
 static ssize_t wire_send_some(int fd, const char *data, size_t length, int passed)

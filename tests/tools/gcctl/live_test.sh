@@ -334,6 +334,12 @@ json "--json and a full disk: first it works" "len(d['processes']) == 1"
 status=0
 "$gcctl" ps --json >/dev/full 2>err || status=$?
 says "output that cannot be written is status 74" 74 err "cannot write"
+status=0
+timeout 60 "$gcctl" walk >&- 2>err || status=$?
+says "... so is a closed stdout, whose number no socket gets" 74 err "cannot write"
+echo text >"$dir/file.sock"
+run stat --pid="$dir/file.sock"
+says "a file in a socket's place is named as what it is" 69 err "file.sock: is no socket"
 stop_all
 
 # ---- processes that answer wrongly
