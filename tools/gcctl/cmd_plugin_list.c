@@ -23,14 +23,24 @@ struct list {
 
 /* ---- finding, in the order in which a program would look */
 
-/* A file of a name that came before is there, but nobody gets it. */
+static bool list_has(const struct list *list, const char *path)
+{
+    size_t i;
+    json_t *plugin;
+    json_array_foreach (list->plugins, i, plugin)
+        if (strcmp(json_string_value(json_object_get(plugin, "path")), path) == 0)
+            return true;
+    return false;
+}
+
+/* A file of a name that came before is there, but nobody gets it. A directory may be named twice. */
 static void list_add(struct list *list, const char *path)
 {
     char name[256];
+    if (list_has(list, path))
+        return;
     gcctl_plugin_name(path, name, sizeof(name));
     json_t *before = json_object_get(list->names, name);
-    if (before && strcmp(json_string_value(before), path) == 0)
-        return;
     json_t *plugin = gcctl_plugin_examine(path);
     if (!before)
         json_object_set_new(list->names, name, json_string(path));

@@ -19,7 +19,7 @@
 
 #define EXAM_SECONDS 30 /* a file that does not load in this time hangs */
 #define HEAP_NAME "gcctl-plugin"
-#define REFUSED ": plug-in refused: "
+#define PLACE "$SLABGC:" /* of the config that exam_open makes: nobody wrote it, nobody is told of it */
 
 static const struct {
     uint32_t bit;
@@ -100,17 +100,32 @@ static struct sgc_heap *exam_open(const char *strategy, struct sgc_error *error)
     return sgc_heap_open(HEAP_NAME, &(struct sgc_heap_options){.strategy = strategy}, error);
 }
 
+static const char *exam_after(const char *text, const char *prefix)
+{
+    const size_t n = strlen(prefix);
+    return strncmp(text, prefix, n) ? text : text + n;
+}
+
+/* The message without what it says of the config's place and line, and without the path, which the reader knows. */
+static const char *exam_reason(char *message, const char *path)
+{
+    const char *reason = message;
+    if (strncmp(message, PLACE, strlen(PLACE)) == 0) {
+        const char *at = strstr(message, ": ");
+        reason = at ? at + 2 : message;
+        message[strcspn(message, "\n")] = '\0';
+    }
+    const char *after = exam_after(reason, path);
+    return after == reason ? reason : exam_after(exam_after(after, ": "), "plug-in refused: ");
+}
+
 static json_t *exam_look(const char *path)
 {
     json_t *found = json_object();
     struct sgc_error error = {0};
     struct sgc_heap *heap = exam_open(*path ? path : "none", &error);
     if (!heap) {
-        char prefix[sizeof(error.message)];
-        const char *reason = error.message;
-        snprintf(prefix, sizeof(prefix), "%s" REFUSED, path);
-        const char *at = strstr(reason, prefix);
-        json_object_set_new(found, "refused", json_string(at ? at + strlen(prefix) : reason));
+        json_object_set_new(found, "refused", json_string(exam_reason(error.message, path)));
         return found;
     }
     if (*path) {
