@@ -234,7 +234,7 @@ install() {
     write_manifest "$files" >"$manifest.slabgc-new"
     mv -fT -- "$manifest.slabgc-new" "$manifest"
     say "installed $(wc -l <<<"$files") files below $root"
-    say "remove them by: bazel run //bazel:install -- --prefix=${prefix:-/} --uninstall"
+    say "remove them by: ${destdir:+DESTDIR=$destdir }bazel run //bazel:install -- --prefix=${prefix:-/} --uninstall"
 }
 
 "$mode"

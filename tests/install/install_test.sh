@@ -30,6 +30,8 @@ claim "a prefix that pkg-config would not understand is refused" ends 1 "blanks"
 claim "DESTDIR goes before the prefix, and not into the files" eval \
     'DESTDIR=$scratch/dest run --prefix=/usr && grep -qx prefix=/usr dest/usr/lib/pkgconfig/slabgc.pc &&
         [ -f dest/usr/include/slabgc/slabgc.h ]'
+claim "and is named in the command that removes it" prints "by: DESTDIR=$scratch/dest bazel run .* --prefix=/usr --uninstall" \
+    env DESTDIR="$scratch/dest" "$installer" --prefix=/usr
 claim "what was installed with DESTDIR goes again" eval \
     'DESTDIR=$scratch/dest run --prefix=/usr --uninstall && [ -z "$(find dest -mindepth 1)" ]'
 mkdir -p caller/half/share/slabgc/version.slabgc-new # what the last file is written under
@@ -174,6 +176,11 @@ import json
 for plugin in json.load(open("list.json"))["plugins"]:
     print(plugin["name"], plugin["refused"])
 END
+mkdir twice && cp mine/mine.so twice/
+claim "each file once" eval \
+    '[ "$(SLABGC_PLUGIN_PATH=$PWD/mine:$PWD/twice gcctl plugin list | grep -c " $PWD/twice/mine.so *hidden by")" = 1 ]'
+claim "a refusal says what is wrong with the file, and nothing of how gcctl asked" eval \
+    'ends 1 "odd\.so: refused: not an ELF file$" gcctl plugin check mine/odd.so >odd.out && [ "$(wc -l <odd.out)" = 2 ]'
 claim "plugin list --json is JSON with a reason for each refusal" eval \
     'SLABGC_PLUGIN_PATH=$PWD/mine gcctl plugin list --json >list.json &&
         prints "^odd not an ELF file$" python3 reasons.py'
