@@ -273,26 +273,6 @@ START_TEST(accounts_and_closes)
 }
 END_TEST
 
-START_TEST(messages_describe_heaps_caches_and_threads)
-{
-    begin_on(plugins[_i]);
-    make_cache(heap, &vector_type);
-    sgc_drop(make("a"));
-    (void)recording_end(recording);
-    ck_assert_ptr_nonnull(strstr(recording->text[SGC_RECORDING_BEGIN], "\"mode\":\"replayable\""));
-    ck_assert_ptr_nonnull(strstr(recording->text[SGC_RECORDING_HEAP], "{\"heap\":1,\"name\":\"events\""));
-    ck_assert_ptr_nonnull(strstr(recording->text[SGC_RECORDING_CACHE],
-                                 "{\"cache\":1,\"heap\":1,\"name\":\"node\",\"size_bytes\":32,\"align_bytes\":8,"
-                                 "\"flags\":0,\"refs\":[[0,1],[8,1]],\"tail_element_bytes\":0,\"tail_refs\":false,"
-                                 "\"traced\":false,\"finalized\":false,\"constructed\":false,\"bare\":false}\n"));
-    ck_assert_ptr_nonnull(strstr(recording->text[SGC_RECORDING_CACHE], "\"tail_refs\":true"));
-    ck_assert_ptr_nonnull(strstr(recording->text[SGC_RECORDING_THREAD], "{\"thread\":1,\"tid\":"));
-    ck_assert_ptr_nonnull(strstr(recording->text[SGC_RECORDING_END], "\"reason\":\"stopped\",\"live\":{\"events\":"));
-    recording_free(recording);
-    close_heap(heap);
-}
-END_TEST
-
 START_TEST(a_chunk_is_a_message_at_most_and_is_followed_by_the_next)
 {
     begin_on(plugins[_i]);
@@ -346,7 +326,6 @@ int main(void)
     tcase_add_loop_test(tcase, ephemerons, 0, 2);
     tcase_add_loop_test(tcase, finalizers, 0, 2);
     tcase_add_loop_test(tcase, accounts_and_closes, 0, 2);
-    tcase_add_loop_test(tcase, messages_describe_heaps_caches_and_threads, 0, 2);
     tcase_add_loop_test(tcase, a_chunk_is_a_message_at_most_and_is_followed_by_the_next, 0, 2);
     tcase_add_loop_test(tcase, the_fast_paths_are_open_again_after_the_end, 0, 2);
     suite_add_tcase(suite, tcase);
