@@ -16,7 +16,7 @@
  * 2. A node whose count exceeds its internal references has a claim from outside: it lives, and so does what it
  *    reaches. The rest is garbage.
  * 3. Finalizers: of garbage whose finalizer never ran, host->select_finalizable says which to queue; those and what
- *    they reach live on.
+ *    they reach live on. Again, until no garbage is left whose finalizer never ran.
  *
  * Why a candidate found live may be forgotten (settled): it is reached by a claim from outside the map. If that claim
  * comes from garbage elsewhere, that garbage has a candidate of its own, and its end takes the claim away by a
@@ -316,27 +316,44 @@ static void trial_select(struct sgc_trial *trial, void *object)
     trial_live(trial, index);
 }
 
-static void trial_select_finalizable(struct sgc_trial *trial)
+/* One round: true when it selected some. */
+static bool trial_select_round(struct sgc_trial *trial)
 {
     const struct sgc_counting *counting = trial->counting;
+    void **found = trial->finalizable + trial->n_selected;
+    size_t n = 0;
+    for (uint32_t i = 0; i < trial->map->n; i++) {
+        if (trial_is_finalizable(trial, &trial->map->nodes[i]))
+            found[n++] = trial->map->nodes[i].object;
+    }
+    if (n == 0)
+        return false;
+    const size_t n_selected = counting->host->select_finalizable(counting->heap, found, n, trial_is_dead, trial);
+    trial->refused = n_selected == 0; /* no memory to put them in order */
+    for (size_t i = 0; i < n_selected; i++)
+        trial_select(trial, found[i]);
+    trial->n_selected += n_selected;
+    trial_follow(trial);
+    return n_selected > 0;
+}
+
+/* A further round is needed only where a selected object leads to another one over an ephemeron alone, whose key is
+ * garbage or selected too. */
+static void trial_select_finalizable(struct sgc_trial *trial)
+{
     size_t n = 0;
     for (uint32_t i = 0; i < trial->map->n; i++)
         n += trial_is_finalizable(trial, &trial->map->nodes[i]);
     if (n == 0)
         return;
-    trial->finalizable = counting->host->alloc(n * sizeof(void *));
+    trial->finalizable = trial->counting->host->alloc(n * sizeof(void *));
     if (!trial->finalizable) {
         trial->refused = true;
         return;
     }
-    for (uint32_t i = 0; i < trial->map->n; i++) {
-        if (trial_is_finalizable(trial, &trial->map->nodes[i]))
-            trial->finalizable[trial->n_finalizable++] = trial->map->nodes[i].object;
-    }
-    trial->n_selected = counting->host->select_finalizable(counting->heap, trial->finalizable, n, trial_is_dead, trial);
-    for (size_t i = 0; i < trial->n_selected; i++)
-        trial_select(trial, trial->finalizable[i]);
-    trial_follow(trial);
+    trial->n_finalizable = n;
+    while (trial_select_round(trial))
+        ;
 }
 
 bool sgc_trial_run(struct sgc_trial *trial, bool budgeted, bool with_old)

@@ -140,6 +140,30 @@ START_TEST(a_key_with_a_finalizer_loses_its_ephemerons_and_keeps_its_ring)
 }
 END_TEST
 
+/* The first leads to the second over an ephemeron whose key is garbage. */
+START_TEST(a_finalizer_that_only_a_dead_key_let_another_wait_for_runs_too)
+{
+    fake_open(&sgc_strategy_plugin, NULL);
+    void *first = graph_ring(1, &fake_finalized_type), *second = fake_new(&fake_finalized_type),
+         *key = graph_ring(1, &fake_node_type), *ephemeron = fake_ephemeron(key, second);
+    fake_set(first, 1, ephemeron);
+    fake_drop(ephemeron);
+    fake_drop(second);
+    fake_drop(first);
+    fake_drop(key);
+    fake_collect(SGC_COLLECT_FULL);
+    ck_assert(!fake_is_live(key));
+    ck_assert_uint_eq(fake.n_queued, 2);
+    ck_assert_ptr_null(fake_ephemeron_value(ephemeron));
+    fake_verify();
+    while (fake.n_queued)
+        fake_drop(fake_unqueue());
+    fake_collect(SGC_COLLECT_FULL);
+    ck_assert_uint_eq(fake.n_live, 0);
+    fake_close();
+}
+END_TEST
+
 static void break_a_count(void *unused)
 {
     (void)unused;
@@ -168,6 +192,7 @@ int main(void)
     tcase_add_test(tests, resurrection_saves_the_ring_and_the_next_death_is_final);
     tcase_add_test(tests, of_two_rings_with_finalizers_the_one_that_leads_to_the_other_goes_first);
     tcase_add_test(tests, a_key_with_a_finalizer_loses_its_ephemerons_and_keeps_its_ring);
+    tcase_add_test(tests, a_finalizer_that_only_a_dead_key_let_another_wait_for_runs_too);
     tcase_add_test(tests, a_reference_written_behind_the_stores_back_panics);
     suite_add_tcase(suite, tests);
     return support_main(suite);

@@ -242,6 +242,10 @@ static size_t host_select_finalizable(struct sgc_heap *heap, void **objects, siz
 {
     (void)heap;
     size_t n_first = 0;
+    void *scratch = host_alloc(1); /* core's needs memory, too */
+    if (!scratch)
+        return 0;
+    host_free(scratch, 1);
     for (size_t i = 0; i < n; i++) {
         bool last = false;
         for (size_t j = 0; j < n && !last; j++)
