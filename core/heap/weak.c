@@ -280,7 +280,8 @@ void sgc_weak_bury(struct sgc_heap *heap, void *object)
     if (__atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_ACQUIRE) & SGC_STATE_WATCHED) {
         void *value;
         while (weak_clear_some(heap, object, &value))
-            if (sgc_is_object(value) && sgc_counts_references(heap))
+            /* references to objects of manual types carry no claim */
+            if (sgc_is_object(value) && sgc_counts_references(heap) && !sgc_object_cache(value)->managed_manual)
                 sgc_decrement_now(value);
     }
     if (sgc_object_is_ephemeron(object))

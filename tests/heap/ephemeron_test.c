@@ -126,6 +126,25 @@ START_TEST(keys_and_values_that_are_no_objects)
 }
 END_TEST
 
+START_TEST(a_value_of_a_manual_type_keeps_its_count_when_the_key_dies)
+{
+    static const struct sgc_type manual_type = {
+        .name = "manual", .size_bytes = 16, .align_bytes = 16, .flags = SGC_TYPE_MANUAL};
+    open_strategy(_i);
+    struct node *key = held_node();
+    void *value = sgc_new(make_cache(heap, &manual_type)), *ephemeron = sgc_ephemeron_new(heap, key, value);
+    ck_assert_uint_eq(sgc_counts.value(value), 1);
+    sgc_drop(key);
+    sgc_heap_collect(heap, SGC_COLLECT_FULL);
+    ck_assert_ptr_null(sgc_ephemeron_value(ephemeron));
+    ck_assert_uint_eq(sgc_counts.value(value), 1);
+    assert_verifies(heap);
+    sgc_drop(value);
+    sgc_drop(ephemeron);
+    finish();
+}
+END_TEST
+
 /* ---- tracing only: what counts alone cannot see */
 
 START_TEST(a_value_that_refers_to_its_key_does_not_keep_it)
@@ -330,6 +349,7 @@ int main(void)
     tcase_add_loop_test(tc, an_ephemeron_that_dies_first_lets_its_value_go, 0, 2);
     tcase_add_loop_test(tc, several_ephemerons_of_one_key_break_together, 0, 2);
     tcase_add_loop_test(tc, keys_and_values_that_are_no_objects, 0, 2);
+    tcase_add_loop_test(tc, a_value_of_a_manual_type_keeps_its_count_when_the_key_dies, 0, 2);
     tcase_add_test(tc, a_value_that_refers_to_its_key_does_not_keep_it);
     tcase_add_loop_test(tc, a_long_chain_of_ephemerons_takes_linear_work, 0, 2);
     tcase_add_test(tc, a_young_ephemeron_in_a_minor_trace);

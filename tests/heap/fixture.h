@@ -152,10 +152,16 @@ static inline void counting_close(void *self)
 
 static inline void counting_decrement(void *self, void *object);
 
+/* Does a reference to it carry a claim? Those to objects of manual types do not. */
+static inline bool counting_counts(const void *value)
+{
+    return sgc_is_object(value) && (*sgc_state_byte(&sgc_counts, value) & SGC_STATE_STORE);
+}
+
 static inline void counting_drop_child(void *visitor, void **place)
 {
     void *child = *place;
-    if (sgc_is_object(child))
+    if (counting_counts(child))
         sgc_decrement_now(child);
     (void)visitor;
 }
@@ -209,7 +215,7 @@ static inline void *counting_exchange(void *self, void *owner, void **field, voi
 {
     struct counting *counting = self;
     (void)owner;
-    if (sgc_is_object(value))
+    if (counting_counts(value))
         sgc_count_increment(&counting->host->counts, value, false);
     return __atomic_exchange_n(field, value, __ATOMIC_ACQ_REL);
 }
@@ -217,7 +223,7 @@ static inline void *counting_exchange(void *self, void *owner, void **field, voi
 static inline void counting_store(void *self, void *owner, void **field, void *value)
 {
     void *old = counting_exchange(self, owner, field, value);
-    if (sgc_is_object(old))
+    if (counting_counts(old))
         ((struct counting *)self)->host->decrement_later(old);
 }
 
