@@ -40,6 +40,14 @@ struct sgc_heap *control_start(const char *more)
     return heap;
 }
 
+struct sgc_heap *control_open_with(const char *settings, struct sgc_error *error)
+{
+    kit_isolate();
+    if (settings)
+        setenv("SLABGC", settings, 1);
+    return sgc_heap_open("words", &(struct sgc_heap_options){.strategy = "none"}, error);
+}
+
 /* Through the directory's descriptor: its path may be longer than an address has room for. */
 int control_try_connect(const char *name)
 {
@@ -144,6 +152,18 @@ void control_refused(int fd, const char *request, const char *code, const char *
     ck_assert_str_eq(control_text(answer, "error.message"), message);
     ck_assert_str_eq(control_text(answer, "error.code"), code);
     json_decref(answer);
+}
+
+void control_expect_end(int fd, const char *message)
+{
+    char *line = control_hear(fd);
+    ck_assert_msg(line != NULL, "no answer before the end: %s", message);
+    json_t *answer = json_loads(line, 0, NULL);
+    ck_assert_str_eq(control_text(answer, "error.message"), message);
+    json_decref(answer);
+    free(line);
+    ck_assert_ptr_null(control_hear(fd));
+    close(fd);
 }
 
 json_t *control_at(json_t *json, const char *path)

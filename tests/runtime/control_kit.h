@@ -12,6 +12,8 @@
 void control_config(const char *more);
 /* The same, then opens heap `words` with strategy none. */
 struct sgc_heap *control_start(const char *more);
+/* Only isolates the process and opens heap `words` under these settings ($SLABGC; may be NULL): NULL with error. */
+struct sgc_heap *control_open_with(const char *settings, struct sgc_error *error);
 
 /* A connection to kit_path(name); it waits for nothing longer than 20 s. control_try_connect: -1 when nobody answers.
  */
@@ -27,6 +29,8 @@ char *control_hear(int fd);
 json_t *control_ask(int fd, const char *request);
 json_t *control_result(int fd, const char *request);
 void control_refused(int fd, const char *request, const char *code, const char *message);
+/* The connection ends after one refusal with this message. Closes fd. */
+void control_expect_end(int fd, const char *message);
 
 /* Members of a path "heaps.0.live_objects". */
 json_t *control_at(json_t *json, const char *path);

@@ -1,4 +1,4 @@
-/* control_test.c - the life of the control socket: where it lies and who may have it, wait, fork, exit, reports. */
+/* control_test.c - the life of the control socket: where it lies and who may have it, wait, fork, exit. */
 #include "core/os/fault.h"
 #include "core/os/process.h"
 #include "core/runtime/control_server.h"
@@ -18,15 +18,6 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* Opens a heap under these settings ($SLABGC; may be NULL): NULL with error. */
-static struct sgc_heap *open_with(const char *settings, struct sgc_error *error)
-{
-    kit_isolate();
-    if (settings)
-        setenv("SLABGC", settings, 1);
-    return sgc_heap_open("words", &(struct sgc_heap_options){.strategy = "none"}, error);
-}
 
 static unsigned n_entries(const char *path)
 {
@@ -62,7 +53,7 @@ START_TEST(without_config_there_is_no_thread_and_no_file)
 {
     make_runtime_directory();
     const unsigned before = n_entries("/proc/self/task");
-    ck_assert_ptr_nonnull(open_with(NULL, NULL));
+    ck_assert_ptr_nonnull(control_open_with(NULL, NULL));
     ck_assert_uint_eq(n_entries("/proc/self/task"), before);
     ck_assert_uint_eq(n_entries(kit_path("runtime")), 0);
 }
@@ -73,7 +64,7 @@ START_TEST(auto_makes_a_private_directory_and_socket)
     struct stat st;
     make_runtime_directory();
     umask(0);
-    ck_assert_ptr_nonnull(open_with("control.socket=auto", NULL));
+    ck_assert_ptr_nonnull(control_open_with("control.socket=auto", NULL));
     ck_assert_int_eq(stat(kit_path("runtime/slabgc"), &st), 0);
     ck_assert_uint_eq(st.st_mode & 07777, 0700);
     ck_assert_int_eq(stat(kit_path(auto_name(getpid())), &st), 0);
@@ -90,7 +81,7 @@ static void open_auto_and_exit(void *unused)
 {
     (void)unused;
     struct sgc_error error = {0};
-    struct sgc_heap *heap = open_with("control.socket=auto", &error);
+    struct sgc_heap *heap = control_open_with("control.socket=auto", &error);
     if (!heap)
         fprintf(stderr, "refused: %s", error.message);
     exit(heap ? 0 : 1);
@@ -152,7 +143,7 @@ START_TEST(sockets_of_processes_that_are_gone_are_removed_and_no_others)
     make_stale(again);
     make_stale("runtime/slabgc/notes.sock"); /* not a name of ours */
     kit_write_text("runtime/slabgc/999999999-6.sock", "no socket");
-    ck_assert_ptr_nonnull(open_with("control.socket=auto", NULL));
+    ck_assert_ptr_nonnull(control_open_with("control.socket=auto", NULL));
     ck_assert_int_eq(access(kit_path("runtime/slabgc/999999999-5.sock"), F_OK), -1);
     ck_assert_int_eq(access(kit_path(mine), F_OK), -1);
     ck_assert_int_eq(access(kit_path(again), F_OK), -1);
@@ -171,7 +162,7 @@ static const char *settings_at(const char *name, const char *more)
 static void expect_refusal(const char *name, const char *reason)
 {
     struct sgc_error error = {0};
-    ck_assert_ptr_null(open_with(settings_at(name, ""), &error));
+    ck_assert_ptr_null(control_open_with(settings_at(name, ""), &error));
     ck_assert_msg(strstr(error.message, "$SLABGC:1:16: ") == error.message && strstr(error.message, reason), "%s",
                   error.message);
 }
@@ -196,7 +187,7 @@ static void ask_as_somebody_else(void *unused)
 START_TEST(other_users_are_not_served)
 {
     char out[512];
-    ck_assert_ptr_nonnull(open_with(settings_at("socket", ""), NULL));
+    ck_assert_ptr_nonnull(control_open_with(settings_at("socket", ""), NULL));
     const int status = support_run_child(ask_as_somebody_else, NULL, out, sizeof(out));
     if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
         return; /* only root can become another user, and not in every sandbox */
@@ -221,7 +212,8 @@ START_TEST(a_path_that_cannot_be_used_refuses_the_heap)
     ck_assert_int_eq(listen(fd, 1), 0);
     expect_refusal("taken", "another process listens there");
     make_stale("stale");
-    ck_assert_ptr_nonnull(open_with(settings_at("stale", ""), NULL)); /* and everything above left nothing behind */
+    ck_assert_ptr_nonnull(
+        control_open_with(settings_at("stale", ""), NULL)); /* and everything above left nothing behind */
     json_decref(control_result(control_connect("stale"), "{\"command\":\"hello\"}"));
 }
 END_TEST
@@ -229,11 +221,11 @@ END_TEST
 START_TEST(wait_without_a_socket_is_refused)
 {
     struct sgc_error error = {0};
-    ck_assert_ptr_null(open_with("control.wait=10ms", &error));
+    ck_assert_ptr_null(control_open_with("control.wait=10ms", &error));
     ck_assert_msg(strstr(error.message, "wait needs a socket"), "%s", error.message);
-    ck_assert_ptr_null(open_with("control.socket=outo", &error));
+    ck_assert_ptr_null(control_open_with("control.socket=outo", &error));
     ck_assert_msg(strstr(error.message, "did you mean \"auto\"?"), "%s", error.message);
-    ck_assert_ptr_null(open_with("control.report=relative", &error));
+    ck_assert_ptr_null(control_open_with("control.report=relative", &error));
     ck_assert_msg(strstr(error.message, "\"relative\" is neither off nor an absolute path"), "%s", error.message);
 }
 END_TEST
@@ -254,7 +246,7 @@ START_TEST(the_first_heap_waits_for_go_and_no_longer_than_it_should)
     kit_isolate();
     kit_path("socket");
     ck_assert_int_eq(pthread_create(&thread, NULL, say_go, &fd), 0);
-    ck_assert_ptr_nonnull(open_with(settings_at("socket", ",control.wait=50s"), NULL));
+    ck_assert_ptr_nonnull(control_open_with(settings_at("socket", ",control.wait=50s"), NULL));
     pthread_join(thread, NULL);
     char *hello = control_hear(fd);
     ck_assert_ptr_nonnull(strstr(hello, "\"heaps\":[]")); /* asked while the heap waited */
@@ -265,7 +257,7 @@ END_TEST
 
 START_TEST(nobody_says_go_and_the_heap_opens)
 {
-    ck_assert_ptr_nonnull(open_with(settings_at("socket", ",control.wait=20ms"), NULL));
+    ck_assert_ptr_nonnull(control_open_with(settings_at("socket", ",control.wait=20ms"), NULL));
 }
 END_TEST
 
@@ -273,7 +265,7 @@ END_TEST
 
 static void open_and_exit(void *settings)
 {
-    if (!open_with(settings, NULL))
+    if (!control_open_with(settings, NULL))
         _exit(1);
     if (access(kit_path("socket"), F_OK))
         _exit(2);
@@ -282,7 +274,7 @@ static void open_and_exit(void *settings)
 
 static void open_and_die(void *settings)
 {
-    if (!open_with(settings, NULL))
+    if (!control_open_with(settings, NULL))
         _exit(1);
     kill(getpid(), SIGKILL);
 }
@@ -306,7 +298,7 @@ END_TEST
 /* A client is connected and in the middle of an answer when the program exits. */
 static void exit_while_followed(void *settings)
 {
-    if (!open_with(settings, NULL))
+    if (!control_open_with(settings, NULL))
         _exit(1);
     int fd = control_try_connect("socket"), other = control_try_connect("socket");
     if (send(fd, "{\"command\":\"log\",\"follow\":true}\n", 32, 0) != 32 || send(other, "{\"command\":", 11, 0) != 11)
@@ -331,7 +323,7 @@ START_TEST(a_child_of_fork_leaves_the_parents_socket_alone_and_gets_its_own_when
     int pipes[2];
     char byte;
     make_runtime_directory();
-    ck_assert_ptr_nonnull(open_with("control.socket=auto", NULL));
+    ck_assert_ptr_nonnull(control_open_with("control.socket=auto", NULL));
     int fd = control_connect(auto_name(getpid()));
     json_decref(control_result(fd, "{\"command\":\"hello\"}"));
     ck_assert_int_eq(pipe(pipes), 0);
@@ -363,7 +355,7 @@ END_TEST
 START_TEST(a_child_of_fork_opens_heaps_although_its_parent_has_the_path)
 {
     int status;
-    ck_assert_ptr_nonnull(open_with(settings_at("socket", ""), NULL));
+    ck_assert_ptr_nonnull(control_open_with(settings_at("socket", ""), NULL));
     const pid_t child = fork();
     if (child == 0)
         _exit(sgc_heap_open("more", &(struct sgc_heap_options){.strategy = "none"}, NULL) ? 0 : 1);
@@ -377,7 +369,7 @@ END_TEST
 
 START_TEST(a_child_of_fork_holds_no_descriptor_of_the_parents_clients)
 {
-    ck_assert_ptr_nonnull(open_with(settings_at("socket", ""), NULL));
+    ck_assert_ptr_nonnull(control_open_with(settings_at("socket", ""), NULL));
     int fds[8];
     for (unsigned i = 0; i < 8; i++) {
         fds[i] = control_connect("socket");
@@ -427,7 +419,7 @@ START_TEST(a_child_of_fork_holds_no_end_of_a_snapshots_pipe)
     const int before = n_pipes();
     bool done = false;
     pthread_t thread;
-    ck_assert_ptr_nonnull(open_with(settings_at("socket", ""), NULL));
+    ck_assert_ptr_nonnull(control_open_with(settings_at("socket", ""), NULL));
     ck_assert_int_eq(pthread_create(&thread, NULL, ask_for_snapshots, &done), 0);
     while (!__atomic_load_n(&done, __ATOMIC_RELAXED)) {
         int status;
@@ -441,70 +433,6 @@ START_TEST(a_child_of_fork_holds_no_end_of_a_snapshots_pipe)
 }
 END_TEST
 
-/* ---- reports */
-
-static json_t *report_line(unsigned wanted)
-{
-    char line[65536];
-    FILE *file = fopen(kit_path("report"), "r");
-    json_t *found = NULL;
-    for (unsigned i = 0; file && fgets(line, sizeof(line), file); i++)
-        if (i == wanted)
-            found = json_loads(line, 0, NULL);
-    if (file)
-        fclose(file);
-    return found;
-}
-
-struct leaf {
-    long value[8];
-};
-static const struct sgc_type leaf_type = SGC_TYPE(struct leaf, .flags = SGC_TYPE_LEAF);
-
-static void report_two_heaps(void *settings)
-{
-    struct sgc_heap *heap = open_with(settings, NULL), *other;
-    struct sgc_cache *leaves = heap ? sgc_cache_create(heap, &leaf_type, NULL) : NULL;
-    if (!leaves || !(other = sgc_heap_open("other", &(struct sgc_heap_options){.strategy = "none"}, NULL)))
-        _exit(1);
-    for (unsigned i = 0; i < 1000; i++)
-        sgc_drop(sgc_new(leaves));
-    sgc_heap_close(other, NULL);
-    exit(0);
-}
-
-START_TEST(a_report_has_the_final_figures_of_each_heap)
-{
-    char out[512], settings[4096];
-    snprintf(settings, sizeof(settings), "control.report=%s", kit_path("report"));
-    const int status = support_run_child(report_two_heaps, settings, out, sizeof(out));
-    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%x %s", status, out);
-    json_t *closed = report_line(0), *at_exit = report_line(1);
-    ck_assert(closed && at_exit && !report_line(2));
-    ck_assert(json_is_true(control_at(closed, "closed")) && json_is_false(control_at(at_exit, "closed")));
-    ck_assert_str_eq(control_text(closed, "heap.name"), "other");
-    ck_assert_str_eq(control_text(at_exit, "heap.name"), "words");
-    ck_assert_int_eq(control_number(at_exit, "report"), 1);
-    ck_assert_int_eq(control_number(at_exit, "heap.allocated"), 1000);
-    ck_assert_int_eq(control_number(at_exit, "heap.live_objects"), 0);
-    ck_assert_int_gt(control_number(at_exit, "cpu_ns"), 0);
-    ck_assert_int_gt(control_number(at_exit, "peak_rss_bytes"), 0);
-    ck_assert_int_gt(control_number(at_exit, "pid"), 0);
-    json_decref(closed);
-    json_decref(at_exit);
-}
-END_TEST
-
-START_TEST(a_report_that_cannot_be_written_refuses_the_heap)
-{
-    struct sgc_error error = {0};
-    char settings[4096];
-    snprintf(settings, sizeof(settings), "control.report=%s", kit_path("missing/report"));
-    ck_assert_ptr_null(open_with(settings, &error));
-    ck_assert_msg(strstr(error.message, "cannot append to it: No such file or directory"), "%s", error.message);
-}
-END_TEST
-
 /* ---- system calls that fail */
 
 static void open_with_fault(void *number)
@@ -512,7 +440,7 @@ static void open_with_fault(void *number)
     struct sgc_error error = {0};
     kit_isolate();
     sgc_os_fault_arm(*(unsigned *)number, false);
-    struct sgc_heap *heap = open_with(settings_at("socket", ""), &error);
+    struct sgc_heap *heap = control_open_with(settings_at("socket", ""), &error);
     const bool fired = sgc_os_fault_fired();
     sgc_os_fault_disarm();
     if (!heap && !fired)
@@ -520,7 +448,7 @@ static void open_with_fault(void *number)
     if (!heap && (error.code == 0 || !error.message[0]))
         fprintf(stderr, "no reason");
     if (!heap) /* once more: nothing of the failed attempt is in the way */
-        heap = open_with(settings_at("socket", ""), &error);
+        heap = control_open_with(settings_at("socket", ""), &error);
     if (!heap)
         fprintf(stderr, "refused again: %s", error.message);
     _exit(!heap ? 1 : fired ? 2 : 0);
@@ -561,8 +489,6 @@ int main(void)
     tcase_add_test(all, a_child_of_fork_opens_heaps_although_its_parent_has_the_path);
     tcase_add_test(all, a_child_of_fork_holds_no_descriptor_of_the_parents_clients);
     tcase_add_test(all, a_child_of_fork_holds_no_end_of_a_snapshots_pipe);
-    tcase_add_test(all, a_report_has_the_final_figures_of_each_heap);
-    tcase_add_test(all, a_report_that_cannot_be_written_refuses_the_heap);
     tcase_add_test(all, every_call_that_fails_at_the_start_is_a_clean_refusal);
     suite_add_tcase(suite, all);
     return support_main(suite);

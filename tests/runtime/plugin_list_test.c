@@ -1,7 +1,8 @@
-/* plugin_list_test.c - the strategies that can be found, and files of config that are checked without being used. */
+/* plugin_list_test.c - the strategies that can be found, and files of config that are checked without being used;
+ * the command plugins. */
 #include "core/runtime/runtime.h"
 
-#include "tests/runtime/kit.h"
+#include "tests/runtime/control_kit.h"
 #include <errno.h>
 #include <slabgc/slabgc.h>
 #include <stdio.h>
@@ -114,6 +115,41 @@ START_TEST(the_version_is_that_of_the_headers)
 }
 END_TEST
 
+static json_t *plugin_named(json_t *plugins, const char *name)
+{
+    json_t *plugin;
+    size_t i;
+    json_array_foreach (control_at(plugins, "plugins"), i, plugin)
+        if (strcmp(control_text(plugin, "name"), name) == 0)
+            return plugin;
+    ck_abort_msg("no plug-in %s", name);
+    return NULL;
+}
+
+START_TEST(plugins_tells_what_is_loaded_and_why_what_is_refused)
+{
+    control_start(NULL);
+    kit_copy_plugin("missing_op", "p/missing_op.so");
+    ck_assert_ptr_nonnull(sgc_heap_open("other", &(struct sgc_heap_options){.strategy = "good"}, NULL));
+    int fd = control_connect("socket");
+    json_t *plugins = control_result(fd, "{\"command\":\"plugins\"}");
+    ck_assert_str_eq(control_text(plugins, "plugins.0.name"), "none");
+    ck_assert_str_eq(control_text(plugins, "plugins.0.path"), "");
+    json_t *good = plugin_named(plugins, "good"), *second = plugin_named(plugins, "second"),
+           *refused = plugin_named(plugins, "missing_op");
+    ck_assert(json_is_true(control_at(good, "loaded")) && json_is_null(control_at(good, "refused")));
+    ck_assert(json_is_false(control_at(second, "loaded")) && json_is_null(control_at(second, "refused")));
+    ck_assert_str_eq(control_text(good, "path"), kit_path("p/good.so"));
+    ck_assert_str_eq(control_text(good, "abi"), "1.0");
+    ck_assert_str_eq(control_text(good, "license"), "MIT");
+    ck_assert_str_eq(control_text(good, "parameters.0.key"), "pause_target");
+    ck_assert_str_eq(control_text(good, "parameters.0.type"), "duration");
+    ck_assert_int_eq(control_number(good, "parameters.0.default"), 5000000);
+    ck_assert_ptr_nonnull(strstr(control_text(refused, "refused"), "collect"));
+    json_decref(plugins);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("plug-in list");
@@ -124,6 +160,7 @@ int main(void)
     tcase_add_test(all, a_file_is_checked_down_to_the_keys_of_its_strategies_and_not_used);
     tcase_add_test(all, a_strategy_named_by_its_path_has_its_keys_checked_too);
     tcase_add_test(all, the_version_is_that_of_the_headers);
+    tcase_add_test(all, plugins_tells_what_is_loaded_and_why_what_is_refused);
     suite_add_tcase(suite, all);
     return support_main(suite);
 }
