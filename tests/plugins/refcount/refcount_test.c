@@ -82,55 +82,6 @@ START_TEST(configure_changes_thresholds_and_pace)
 }
 END_TEST
 
-START_TEST(a_quiet_heap_is_handed_over_without_a_trace)
-{
-    fake_open(&sgc_strategy_plugin, NULL);
-    void *ring = graph_ring(10, &fake_node_type);
-    fake_collect(SGC_COLLECT_FULL);
-    fake.stopped = true;
-    fake_detach(0);
-    fake.ops->quiesce(fake.self);
-    for (unsigned i = 0; i < 10; i++, ring = fake_get(ring, 0))
-        ck_assert(!(fake_state(ring) & SGC_COUNTING_CANDIDATE));
-    ck_assert_int_eq(fake.ops->adopt(fake.self, NULL), 0);
-    fake.stopped = false;
-    fake_verify();
-    fake_drop(ring); /* and it works on */
-    fake_collect(SGC_COLLECT_FULL);
-    ck_assert_uint_eq(fake.n_live, 0);
-    fake_close();
-}
-END_TEST
-
-START_TEST(dead_rings_that_a_refused_collection_left_are_found_after_adoption)
-{
-    fake_open(&sgc_strategy_plugin, NULL);
-    void *ring = graph_ring(10, &fake_node_type), *objects[10];
-    for (unsigned i = 0; i < 10; i++, ring = fake_get(ring, 0))
-        objects[i] = ring;
-    fake_drop(ring);
-    fake.refuse_after = 0;
-    fake_collect(SGC_COLLECT_FULL);
-    ck_assert_uint_eq(fake.n_live, 10);
-    fake.stopped = true;
-    fake_detach(0);
-    fake.ops->quiesce(fake.self);
-    for (unsigned i = 0; i < 10; i++) /* core gives every object the state of a new one */
-        *sgc_state_byte(&fake_host()->counts, objects[i]) = fake.ops->new_state;
-    ck_assert_int_eq(fake.ops->adopt(fake.self, NULL), 0);
-    fake.stopped = false;
-    fake_verify();
-    fake_collect(SGC_COLLECT_FULL); /* still no memory */
-    ck_assert_uint_eq(fake.n_live, 10);
-    fake.refuse_after = -1;
-    fake_collect(SGC_COLLECT_FULL);
-    ck_assert_uint_eq(fake.n_live, 0);
-    fake_collect(SGC_COLLECT_FULL);
-    ck_assert_uint_eq(fake.n_visited, 0);
-    fake_close();
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("refcount");
@@ -140,8 +91,6 @@ int main(void)
     tcase_add_test(tests, it_works_with_plain_and_with_atomic_counts);
     tcase_add_test(tests, a_refused_open_leaves_nothing);
     tcase_add_test(tests, configure_changes_thresholds_and_pace);
-    tcase_add_test(tests, a_quiet_heap_is_handed_over_without_a_trace);
-    tcase_add_test(tests, dead_rings_that_a_refused_collection_left_are_found_after_adoption);
     suite_add_tcase(suite, tests);
     return support_main(suite);
 }
