@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -177,19 +176,7 @@ static int run(struct gcctl_call *call)
     else
         status = export_to(out, call, client);
     gcctl_disconnect(client);
-    if (!out)
-        return status;
-    const bool failed = fflush(out) || ferror(out);
-    const int code = errno;
-    struct stat made;
-    const bool remove = (failed || status) && out != stdout && !fstat(fileno(out), &made) && S_ISREG(made.st_mode);
-    if (out != stdout)
-        fclose(out);
-    if (remove)
-        unlink(path);
-    if (failed)
-        return gcctl_error(EX_IOERR, "%s: cannot write: %s", path ? path : "stdout", strerror(code));
-    return status;
+    return out ? gcctl_output_end(out, path, status) : status;
 }
 
 static const struct gcctl_option arguments[] = {

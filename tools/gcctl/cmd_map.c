@@ -208,10 +208,7 @@ static int write_svg(const char *path, const struct gcctl_map *map, struct gcctl
              (int)gcctl_client_pid(client));
     json_decref(hello);
     gcctl_chart_map_file(out, &slabs, title);
-    const bool failed = ferror(out) || fflush(out);
-    if ((out != stdout && fclose(out)) || failed)
-        return gcctl_error(EX_IOERR, "%s: %s", path, strerror(errno));
-    return 0;
+    return gcctl_output_end(out, path, 0);
 }
 
 static int print_json(const struct gcctl_map *map)

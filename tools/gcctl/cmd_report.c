@@ -74,11 +74,7 @@ static int write_page(const struct gcctl_report *report, const char *path)
     if (!out)
         return gcctl_error(EX_CANTCREAT, "%s: %s", path, strerror(errno));
     gcctl_report_write(out, report);
-    const bool failed = fflush(out) || ferror(out);
-    const int code = errno;
-    if ((out != stdout && fclose(out)) || failed)
-        return gcctl_error(EX_IOERR, "%s: cannot write: %s", path, strerror(code));
-    return 0;
+    return gcctl_output_end(out, path, 0);
 }
 
 static int run(struct gcctl_call *call)

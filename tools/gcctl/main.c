@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -21,12 +22,21 @@ static int main_open_streams(void)
     return 0;
 }
 
+/* A file over the limit of its size is an error of writing, not the end of gcctl. A handler, and nothing that is
+ * ignored: programs that gcctl starts would inherit that. */
+static void main_file_too_large(int signal)
+{
+    (void)signal;
+}
+
 int main(int argc, char **argv)
 {
     const struct gcctl_command *command;
     enum gcctl_color color = GCCTL_COLOR_AUTO;
     struct gcctl_call call;
     int first;
+    const struct sigaction too_large = {.sa_handler = main_file_too_large};
+    sigaction(SIGXFSZ, &too_large, NULL);
     if (main_open_streams())
         return EX_OSERR;
     setlocale(LC_CTYPE, ""); /* widths of what tables show; numbers keep their points */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -44,6 +45,19 @@ void gcctl_note(const char *format, ...)
     va_start(arguments, format);
     print_message(format, arguments);
     va_end(arguments);
+}
+
+int gcctl_output_end(FILE *out, const char *path, int status)
+{
+    struct stat made;
+    const bool failed = fflush(out) || ferror(out);
+    const int code = errno;
+    const bool remove = (failed || status) && out != stdout && !fstat(fileno(out), &made) && S_ISREG(made.st_mode);
+    if (out != stdout)
+        fclose(out);
+    if (remove)
+        unlink(path);
+    return failed ? gcctl_error(EX_IOERR, "%s: cannot write: %s", path ? path : "stdout", strerror(code)) : status;
 }
 
 /* ---- units */

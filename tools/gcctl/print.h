@@ -4,9 +4,14 @@
 
 #include "tools/gcctl/command.h"
 
+#include <stdio.h>
+
 /* ---- messages to stderr: "gcctl: ..." and a newline; returns status, so that a command may end by `return gcctl_error(EX_..., ...)` */
 int gcctl_error(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void gcctl_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Ends the writing of a file that a command was told to make (out may be stdout, path NULL then): status, or EX_IOERR and a message
+ * when not all of it could be written. What is in part is removed, where it is a regular file. */
+int gcctl_output_end(FILE *out, const char *path, int status);
 
 /* ---- units as config writes them; each returns out */
 #define GCCTL_UNIT_BYTES 32

@@ -337,6 +337,10 @@ says "output that cannot be written is status 74" 74 err "cannot write"
 status=0
 timeout 60 "$gcctl" walk >&- 2>err || status=$?
 says "... so is a closed stdout, whose number no socket gets" 74 err "cannot write"
+status=0
+(ulimit -f 1 && timeout 60 "$gcctl" map --svg too-large.svg) >out 2>err || status=$?
+says "... so is a file over the limit of its size" 74 err "too-large.svg: cannot write: File too large"
+if [ ! -e too-large.svg ]; then ok "... and no part of it stays"; else fail "... and no part of it stays"; fi
 echo text >"$dir/file.sock"
 run stat --pid="$dir/file.sock"
 says "a file in a socket's place is named as what it is" 69 err "file.sock: is no socket"
