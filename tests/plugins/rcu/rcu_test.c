@@ -79,6 +79,28 @@ START_TEST(another_grace_thread_takes_up_the_batch)
 }
 END_TEST
 
+/* A child that was forked before the grace-period thread came for the first time: nobody answers the request that is
+ * out, and no cell ends. */
+START_TEST(a_request_that_nobody_answered_yet_is_made_again)
+{
+    fake_open(&sgc_strategy_plugin, NULL);
+    for (unsigned i = 0; i < 3; i++) {
+        void *object = fake_new(&fake_node_type);
+        fake_share(object);
+        fake_drop(object);
+        ck_assert(fake.grace_wanted);
+        fake.grace_wanted = false; /* lost with the thread */
+    }
+    void *object = fake_new(&fake_node_type);
+    fake_share(object);
+    fake_drop(object);
+    ck_assert(fake.grace_wanted);
+    kit_settle();
+    ck_assert(!fake_is_live(object));
+    ck_assert_int_eq(fake.retired_bytes, 0);
+}
+END_TEST
+
 START_TEST(a_refused_open_leaves_nothing)
 {
     struct sgc_error error = {0};
@@ -104,6 +126,7 @@ int main(void)
     tcase_add_test(tests, verify_names_a_mark_without_a_magazine);
     tcase_add_test(tests, a_quiet_heap_is_handed_over_without_a_trace);
     tcase_add_test(tests, another_grace_thread_takes_up_the_batch);
+    tcase_add_test(tests, a_request_that_nobody_answered_yet_is_made_again);
     tcase_add_test(tests, a_refused_open_leaves_nothing);
     suite_add_tcase(suite, tests);
     return support_main(suite);
