@@ -349,8 +349,8 @@ static int run(struct gcctl_call *call)
     const struct sigaction action = {.sa_handler = on_interrupt};
     const int64_t began_ns = now_ns();
     char took[GCCTL_UNIT_BYTES];
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    gcctl_temporary_guard(on_interrupt);
+    sigaction(SIGPIPE, &action, NULL); /* nobody reads it any more */
     int status = prepare(&demo);
     if (!status)
         tell("slabgc: a slab allocator whose garbage collectors are plug-ins. Four steps, about %s; Ctrl-C ends it.",

@@ -8,6 +8,7 @@
 #include "tools/gcctl/print.h"
 #include "tools/gcctl/record_sink.h"
 #include "tools/gcctl/run_setting.h"
+#include "tools/gcctl/temporary.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -244,10 +245,8 @@ static void record_fini(struct record *record)
         close(record->file);
         unlink(record->part);
     }
-    if (record->directory[0]) {
-        unlink(record->socket_path);
-        rmdir(record->directory);
-    }
+    if (record->directory[0])
+        gcctl_temporary_remove(record->directory);
 }
 
 static int record_command(struct gcctl_call *call)
@@ -257,8 +256,7 @@ static int record_command(struct gcctl_call *call)
     record = (struct record){.call = call, .file = -1, .pair = {-1, -1}};
     if (call->program && gcctl_text(call, "process"))
         return gcctl_error(EX_USAGE, "record: a process and a program are one too many");
-    sigaction(SIGINT, &(struct sigaction){.sa_handler = record_interrupt}, NULL);
-    sigaction(SIGTERM, &(struct sigaction){.sa_handler = record_interrupt}, NULL);
+    gcctl_temporary_guard(record_interrupt);
     sigaction(SIGALRM, &(struct sigaction){.sa_handler = record_interrupt}, NULL); /* record_reap's */
     signal(SIGPIPE, SIG_IGN);
     int status = record_create(&record);
@@ -320,7 +318,8 @@ const struct gcctl_command gcctl_command_record = {
                    "A recording that can be replayed never leaves an event out: when its buffers are full, the program "
                    "waits, and how long is "
                    "said at the end. With --sample the program never waits.\n\n"
-                   "Ctrl-C ends the recording; a process that was attached to runs on. The file is FILE.part until it "
+                   "Ctrl-C ends the recording, as SIGTERM and SIGHUP do; a process that was attached to runs on. The "
+                   "file is FILE.part until it "
                    "is whole; one that was cut "
                    "off (the process was killed, say) is read up to there.",
     .examples = "gcctl record -o words.trace -- slabgc-wordgraph --repeat=10\n"

@@ -2,9 +2,9 @@
  * Collecting is in report_collect.c and report_trace.c, the page in report_page.c and the files of its sections. */
 #include "tools/gcctl/print.h"
 #include "tools/gcctl/report.h"
+#include "tools/gcctl/temporary.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -80,14 +80,12 @@ static int write_page(const struct gcctl_report *report, const char *path)
 static int run(struct gcctl_call *call)
 {
     struct gcctl_report report;
-    const struct sigaction action = {.sa_handler = on_interrupt};
     const char *path = gcctl_text(call, "output");
     if (!path)
         return gcctl_error(EX_USAGE, "report: -o FILE is wanted: where the page goes (\"-\": stdout)");
     if (call->program && gcctl_text(call, "source"))
         return gcctl_error(EX_USAGE, "report: either a process or recording, or a program behind \"--\"");
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    gcctl_temporary_guard(on_interrupt);
     gcctl_report_init(&report);
     int status = collect(&report, call);
     const bool something = json_array_size(report.samples.stats) || *report.recording || report.tune;

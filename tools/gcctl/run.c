@@ -73,7 +73,8 @@ void gcctl_run_catch(bool sigint)
     struct sigaction action = {.sa_handler = run_on_signal};
     sigfillset(&action.sa_mask);
     sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
+    if (signal(SIGHUP, SIG_IGN) != SIG_IGN) /* ignored: nohup */
+        sigaction(SIGHUP, &action, NULL);
     if (sigint)
         sigaction(SIGINT, &action, NULL);
 }

@@ -40,7 +40,7 @@ void gcctl_run_fini(struct gcctl_run *run);
 bool gcctl_run_unusable(const struct gcctl_run *run, const char *what);
 /* In a signal handler: ends the program that is running, if any, and removes its files. The caller ends the process. */
 void gcctl_run_abandon(void);
-/* From here on SIGTERM and SIGHUP, and SIGINT when asked, end the program that is running, remove its files, and end gcctl with status 128 + signal. */
+/* From here on SIGTERM and SIGHUP (unless it is ignored, as under nohup), and SIGINT when asked, end the program that is running, remove its files, and end gcctl with status 128 + signal. */
 void gcctl_run_catch(bool sigint);
 
 /* Median, least and most of n values; sorts them. */

@@ -2,6 +2,7 @@
 #include "tools/gcctl/temporary.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,17 @@ int gcctl_temporary_folder(char *path, size_t path_bytes)
         parent = "/tmp";
     snprintf(path, path_bytes, "%s/slabgc-XXXXXX", parent);
     return mkdtemp(path) ? 0 : -1;
+}
+
+void gcctl_temporary_guard(void (*handler)(int signal))
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    const struct sigaction action = {.sa_handler = handler};
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        struct sigaction before;
+        if (signals[i] != SIGHUP || sigaction(SIGHUP, NULL, &before) || before.sa_handler != SIG_IGN)
+            sigaction(signals[i], &action, NULL);
+    }
 }
 
 void gcctl_temporary_remove(const char *path)

@@ -60,7 +60,7 @@ rm -f "$folder/report.html"
 pid=$!
 while kill -0 $pid 2>/dev/null && ! grep -q '^\$ gcctl top' "$folder/out"; do sleep 0.05; done
 check "while it runs, this test sees its processes" test -n "$(left_behind)"
-kill -TERM $pid
+kill -HUP $pid
 wait $pid
 check "interrupted in the middle, demo ends with status 130" test $? -eq 130
 check "and leaves no process and no file" nothing_left

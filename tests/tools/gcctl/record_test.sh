@@ -155,3 +155,34 @@ kill -9 "${started[0]}"
 status=0
 wait $recorder || status=$?
 claim "a recording whose process is killed is cut off and kept" "$(exits 0 && says err 'cut off' && "$gcctl" replay --json -s rcu killed.trace 2>/dev/null | jq -e '.cut_off and all(.strategies[]; .live_sets == "same")' >/dev/null; echo $?)"
+
+# ---- signals: whatever ends gcctl, no folder and no program stays behind
+until_true() { # until_true COMMAND...: at most 60 s
+    local i
+    for ((i = 0; i < 1200; i++)); do
+        if "$@" >/dev/null 2>&1; then return 0; fi
+        sleep 0.05
+    done
+    return 1
+}
+folder_of() { compgen -G "$scratch/tmp/slabgc-*/control.sock"; }
+has_events() { [ "$(stat -c %s "$1" 2>/dev/null || echo 0)" -gt 100000 ]; }
+works() { cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' ' ' >processes; grep -qF -- "--repeat=1000000 $scratch/text" processes; }
+ends_by() { ! kill "-$1" "$2"; } # sent again until there is nobody
+endless=("$wordgraph" --max-words=300 --repeat=1000000 "$scratch/text")
+"$gcctl" record -o hup.trace -- "${endless[@]}" >out 2>err &
+recorder=$! status=0
+started+=($recorder)
+until_true has_events hup.trace.part
+until_true ends_by HUP $recorder
+claim "SIGHUP ends a recording in order, a second one its program" "$(! compgen -G "$XDG_RUNTIME_DIR/slabgc-record-*" >/dev/null && [ ! -e hup.trace.part ] &&
+    ! works && "$gcctl" trace --json hup.trace | jq -e '.cut_off | not' >/dev/null; echo $?)"
+mkdir "$scratch/tmp"
+for signal in HUP TERM; do
+    TMPDIR=$scratch/tmp "$gcctl" report --no-record -o page.html -- "${endless[@]}" >out 2>err &
+    reporter=$!
+    started+=($reporter)
+    until_true folder_of
+    until_true ends_by $signal $reporter
+    claim "SIG$signal ends a report without leaving its folder" "$([ -z "$(ls "$scratch/tmp")" ] && ! works; echo $?)"
+done
