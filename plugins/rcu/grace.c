@@ -92,9 +92,9 @@ static void grace_next_batch(struct sgc_rcu *rcu)
             grace_close_batch(rcu);
             return;
         }
-        __atomic_store_n(&rcu->wanted, false, __ATOMIC_RELAXED);
+        __atomic_store_n(&rcu->wanted, SGC_RCU_QUIET, __ATOMIC_RELAXED);
         __atomic_thread_fence(__ATOMIC_SEQ_CST); /* D; pairs with C in retire_want */
-        if (!sgc_rcu_anything_retired(rcu) || __atomic_exchange_n(&rcu->wanted, true, __ATOMIC_RELAXED))
+        if (!sgc_rcu_anything_retired(rcu) || sgc_rcu_want(rcu) != SGC_RCU_QUIET)
             return; /* nothing, or a thread that retired something has asked */
     }
 }
@@ -110,7 +110,10 @@ bool sgc_rcu_grace_elapsed(void *self)
     struct sgc_rcu *rcu = self;
     const struct sgc_host *host = rcu->counting.host;
     struct sgc_rcu_cell *cell = (struct sgc_rcu_cell *)sgc_counting_cell(&rcu->counting);
-    __atomic_store_n(&rcu->cell, cell, __ATOMIC_RELAXED); /* other threads compare it when they end, no more */
+    /* other threads compare it when they end, and ask whether there is one */
+    __atomic_store_n(&rcu->cell, cell, __ATOMIC_RELAXED);
+    __atomic_compare_exchange_n(&rcu->wanted, &(uint8_t){SGC_RCU_ASKED}, cell ? SGC_RCU_ANSWERED : SGC_RCU_ASKED, false,
+                                __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     if (rcu->batch && (int64_t)(host->grace_done() - rcu->batch_stamp) < 0) {
         host->grace_request(rcu->counting.heap, rcu->batch_stamp);
         return false;

@@ -2,12 +2,12 @@
  * Called by rcu.c (decrements, in a section) and by grace.c (the grace-period thread, or the stopper in its place).
  * The chains' own argument is chain.h's.
  *
- * Who asks for grace periods: `wanted` is true from the request until the grace-period thread has found nothing more
+ * Who asks for grace periods: `wanted` is set from the request until the grace-period thread has found nothing more
  * to do. A retiring thread: puts the object into its chain, fence (C), reads wanted. The grace-period thread: clears
  * wanted, fence (D), looks at all chains once more (grace.c). Either C precedes D, and it sees the object; or the
  * retiring thread sees wanted cleared, and asks.
- * That is so once the thread has come for the first time. Until then each retirement asks: the OS may have refused the
- * thread, and a child that is forked now has neither the thread nor a cell of its own whose end would tell (rcu.c).
+ * That is so once the thread has come for the first time (ANSWERED). Until then each retirement asks: the OS may have
+ * refused the thread, and a child that is forked now has neither the thread nor a cell of its, whose end would tell.
  * Lock: counting.lock guards the list of queues. The reader walks the list without it between cuts: it alone takes
  * queues out, and new ones come in front. */
 #include "plugins/rcu/rcu.h"
@@ -55,13 +55,9 @@ static struct sgc_rcu_queue *queue_of(struct sgc_rcu *rcu, struct sgc_rcu_cell *
 static void retire_want(struct sgc_rcu *rcu)
 {
     const struct sgc_host *host = rcu->counting.host;
-    const bool answered = __atomic_load_n(&rcu->cell, __ATOMIC_RELAXED) != NULL;
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* C; pairs with D in grace_next_batch */
-    if (answered &&
-        (__atomic_load_n(&rcu->wanted, __ATOMIC_RELAXED) || __atomic_exchange_n(&rcu->wanted, true, __ATOMIC_RELAXED)))
+    if (__atomic_load_n(&rcu->wanted, __ATOMIC_RELAXED) == SGC_RCU_ANSWERED || sgc_rcu_want(rcu) == SGC_RCU_ANSWERED)
         return;
-    if (!answered)
-        __atomic_store_n(&rcu->wanted, true, __ATOMIC_RELAXED);
     const uint64_t done = host->grace_done();
     host->grace_request(rcu->counting.heap, done ? done : host->grace_stamp());
 }

@@ -50,7 +50,7 @@ static void rcu_quiesce(void *self)
     sgc_cascade_fini(rcu->counting.host, &rcu->cascade);
     sgc_counting_quiesce(&rcu->counting);
     rcu->batch = rcu->working = false;
-    rcu->wanted = false;
+    rcu->wanted = SGC_RCU_QUIET;
     rcu->cell = NULL;
 }
 
@@ -102,7 +102,7 @@ static void rcu_thread_detach(void *self, void **place)
     struct sgc_rcu_cell *cell = *place;
     if (cell == __atomic_load_n(&rcu->cell, __ATOMIC_RELAXED)) {
         __atomic_store_n(&rcu->cell, NULL, __ATOMIC_RELAXED);
-        __atomic_store_n(&rcu->wanted, false, __ATOMIC_RELAXED);
+        __atomic_store_n(&rcu->wanted, SGC_RCU_QUIET, __ATOMIC_RELAXED);
     }
     sgc_candidates_detach(&rcu->counting, &cell->counting.young);
     sgc_rcu_queue_detach(rcu, cell);

@@ -64,6 +64,13 @@ struct sgc_rcu_cell {
     struct sgc_rcu_queue *queue;       /* NULL before the first use */
 };
 
+/* Is a grace period asked for? */
+enum sgc_rcu_wanted {
+    SGC_RCU_QUIET,
+    SGC_RCU_ASKED,   /* yes, but the grace-period thread never came yet */
+    SGC_RCU_ANSWERED /* yes, and grace_elapsed will come */
+};
+
 struct sgc_rcu {
     struct sgc_counting counting; /* first; its lock also guards queues */
     uint8_t *touch_bias;          /* SGC_METADATA_PRIVATE_0: touch byte of p is touch_bias[p >> 4] */
@@ -74,7 +81,7 @@ struct sgc_rcu {
     struct sgc_rcu_queue *queues;
     uint64_t era;          /* atomic; raised by the grace-period thread and the stopper */
     int64_t retired_bytes; /* atomic: of objects in magazines */
-    bool wanted;           /* atomic: a grace period is asked for, and grace_elapsed will come */
+    uint8_t wanted;        /* atomic: enum sgc_rcu_wanted */
 
     /* The grace-period thread's, or the stopper's. */
     uint64_t safe;                /* every touch of this era or less is over */
@@ -110,6 +117,13 @@ void sgc_rcu_child_at_zero(struct sgc_counting *counting, struct sgc_cascade *ca
 /* ---- pressure.c */
 void sgc_rcu_count_retired(struct sgc_rcu *rcu, int64_t bytes);
 void sgc_rcu_before_alloc(void *self);
+
+/* A grace period is asked for from now on; what was said of it before. */
+static inline uint8_t sgc_rcu_want(struct sgc_rcu *rcu)
+{
+    const bool came = __atomic_load_n(&rcu->cell, __ATOMIC_RELAXED) != NULL;
+    return __atomic_exchange_n(&rcu->wanted, came ? SGC_RCU_ANSWERED : SGC_RCU_ASKED, __ATOMIC_RELAXED);
+}
 
 static inline uint8_t *sgc_rcu_touch_byte(const struct sgc_rcu *rcu, const void *object)
 {
