@@ -1,7 +1,7 @@
 /* client.c - one connection to a process: requests and answers as lines of JSON.
  * Called by commands; finding the process is processes.c's, bytes are wire.c's.
  * Invariant: nothing that a process sends or leaves out can hang or crash gcctl, or move the terminal's cursor: lines
- * are bounded, waits have deadlines, every member is checked before use. Locks: none, one thread.
+ * and answers are bounded, waits have deadlines, every member is checked before use. Locks: none, one thread.
  * Protocol: core/runtime/CONTROL.md. */
 #include "tools/gcctl/client.h"
 
@@ -21,12 +21,23 @@
 #define REQUEST_BYTES (64 * 1024)
 #define MS_NS INT64_C(1000000)
 
+/* An honest snapshot is given up after 30 s; what it says of a heap of a terabyte fits. */
+struct gcctl_answer_limits gcctl_answer_limits = {
+    .items = UINT64_C(1) << 24, .bytes = UINT64_C(2) << 30, .ns = GCCTL_TIMEOUT_NS};
+
+/* Of an answer: what came of it, and the time since its first line but for what piece took. */
+struct client_spent {
+    uint64_t items, bytes;
+    int64_t began_ns, piece_ns;
+};
+
 struct gcctl_client {
     struct gcctl_wire wire;
     pid_t pid;
     char program[64];
     int64_t timeout_ns; /* for a line of an answer */
     json_int_t id;      /* of the last request */
+    struct client_spent spent;
 };
 
 /* ---- requests */
@@ -63,14 +74,15 @@ static void client_clean(char *line)
     *to = '\0';
 }
 
-static json_t *client_receive(struct gcctl_client *client, int *code)
+static json_t *client_receive(struct gcctl_client *client, int64_t deadline_ns, int *code)
 {
     *code = 0;
-    char *line = gcctl_wire_line(&client->wire, gcctl_now_ns() + client->timeout_ns, code);
+    char *line = gcctl_wire_line(&client->wire, deadline_ns, code);
     if (!line) {
         *code = *code ? *code : -ECONNRESET;
         return NULL;
     }
+    client->spent.bytes += strlen(line);
     client_clean(line);
     json_t *answer = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
     if (answer && json_is_object(answer))
@@ -101,30 +113,60 @@ static int client_ask(struct gcctl_client *client, const char *command, json_t *
     return code;
 }
 
-/* Waits for the last line of the answer to the last request. NULL: *code is a negative errno, or what piece returned,
- * positive. */
-static json_t *client_answer(struct gcctl_client *client, int (*piece)(void *arg, json_t *item), void *arg, int *code)
+/* More than an honest answer has, or takes. */
+static bool client_is_endless(const struct gcctl_client *client)
 {
+    const struct client_spent *spent = &client->spent;
+    return spent->items > gcctl_answer_limits.items || spent->bytes > gcctl_answer_limits.bytes ||
+           gcctl_now_ns() - spent->began_ns - spent->piece_ns > gcctl_answer_limits.ns;
+}
+
+/* 0, or what piece returned. */
+static int client_pieces(struct gcctl_client *client, json_t *items, int (*piece)(void *arg, json_t *item), void *arg)
+{
+    const int64_t began_ns = gcctl_now_ns();
+    size_t i;
+    json_t *item;
+    int code = 0;
+    json_array_foreach (items, i, item)
+        if (piece && !code)
+            code = piece(arg, item);
+    client->spent.items += json_array_size(items);
+    client->spent.piece_ns += gcctl_now_ns() - began_ns;
+    return code;
+}
+
+/* Waits for the last line of the answer to the last request: for each line of one in pieces, else for the whole of it,
+ * as long as requests wait. follow: its pieces have no end. NULL: *code is a negative errno, or what piece returned,
+ * positive. */
+static json_t *client_answer(struct gcctl_client *client, bool follow, int (*piece)(void *arg, json_t *item), void *arg,
+                             int *code)
+{
+    int64_t deadline_ns = gcctl_now_ns() + client->timeout_ns;
+    client->spent = (struct client_spent){0};
     for (;;) {
-        json_t *answer = client_receive(client, code);
+        json_t *answer = client_receive(client, deadline_ns, code);
         if (!answer)
             return NULL;
         json_t *id = json_object_get(answer, "id"), *items = json_object_get(answer, "items");
-        if (json_is_integer(id) && json_integer_value(id) != client->id) {
-            json_decref(answer); /* of a request whose answer nobody wanted any more */
-            continue;
-        }
-        if (!items)
+        const bool foreign = json_is_integer(id) && json_integer_value(id) != client->id;
+        if (!items && !foreign)
             return answer;
-        size_t i;
-        json_t *item;
-        *code = 0;
-        json_array_foreach (items, i, item)
-            if (piece && !*code)
-                *code = piece(arg, item);
+        if (!client->spent.began_ns)
+            client->spent.began_ns = gcctl_now_ns();
+        if (!foreign) /* else of a request whose answer nobody wanted any more */
+            *code = client_pieces(client, items, piece, arg);
         json_decref(answer);
+        if (follow && !foreign)
+            client->spent = (struct client_spent){0};
+        else if (!*code && client_is_endless(client))
+            *code = -EFBIG;
+        else if (!*code && !piece && gcctl_now_ns() > deadline_ns)
+            *code = -ETIMEDOUT;
         if (*code)
             return NULL;
+        if (piece)
+            deadline_ns = gcctl_now_ns() + client->timeout_ns;
     }
 }
 
@@ -158,7 +200,7 @@ static int client_failed(const struct gcctl_client *client, int code)
 {
     const char *program = client->program;
     const long pid = client->pid;
-    char waited[GCCTL_UNIT_BYTES];
+    char waited[GCCTL_UNIT_BYTES], units[2][GCCTL_UNIT_BYTES];
     if (code == -ECONNRESET || code == -EPIPE)
         return gcctl_error(EX_UNAVAILABLE,
                            client->pid && kill(client->pid, 0) && errno == ESRCH
@@ -170,6 +212,11 @@ static int client_failed(const struct gcctl_client *client, int code)
                            pid, program, gcctl_duration(waited, (double)client->timeout_ns));
     if (code == -EPROTO)
         return gcctl_error(EX_UNAVAILABLE, "process %ld (%s) answered something that is no JSON object", pid, program);
+    if (code == -EFBIG)
+        return gcctl_error(EX_UNAVAILABLE, "process %ld (%s) answers without end: given up after %s items, %s and %s",
+                           pid, program, gcctl_count(units[0], (double)client->spent.items),
+                           gcctl_bytes(units[1], (double)client->spent.bytes),
+                           gcctl_duration(waited, (double)(gcctl_now_ns() - client->spent.began_ns)));
     if (code == -EILSEQ)
         return gcctl_error(EX_USAGE, "the request is not in UTF-8");
     if (code == -EMSGSIZE)
@@ -186,7 +233,7 @@ static json_t *client_request(struct gcctl_client *client, const char *command, 
     json_t *answer = NULL;
     /* What was said before the connection broke is still to be read: an error line of a full server. */
     if (code == 0 || code == -EPIPE || code == -ECONNRESET)
-        answer = client_answer(client, piece, arg, &code);
+        answer = client_answer(client, json_is_true(json_object_get(parameters, "follow")), piece, arg, &code);
     if (!answer) {
         *status = code > 0 ? code : client_failed(client, code);
         return NULL;
@@ -224,7 +271,7 @@ static int client_hello(struct gcctl_client *client, json_t **hello)
     int code = client_ask(client, "hello", NULL, -1);
     if (code && code != -EPIPE && code != -ECONNRESET)
         return code;
-    json_t *answer = client_answer(client, NULL, NULL, &code);
+    json_t *answer = client_answer(client, false, NULL, NULL, &code);
     if (!answer)
         return code;
     json_t *result = json_object_get(answer, "result"), *error = json_object_get(answer, "error");

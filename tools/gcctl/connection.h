@@ -13,6 +13,14 @@ const char *gcctl_connection_error(int code);
 /* How long the client's requests wait for a sign of life. */
 void gcctl_connection_timeout(struct gcctl_client *client, int64_t timeout_ns);
 
+/* What an answer may have at most, but for that of a log that is followed; less in tests. ns: from its first line to
+ * its last, without what the caller does with its pieces. */
+struct gcctl_answer_limits {
+    uint64_t items, bytes;
+    int64_t ns;
+};
+extern struct gcctl_answer_limits gcctl_answer_limits;
+
 #define GCCTL_TIMEOUT_NS INT64_C(60000000000)
 #define GCCTL_HELLO_TIMEOUT_NS INT64_C(3000000000)
 
