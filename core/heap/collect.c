@@ -59,11 +59,20 @@ static bool recount_concerns(const void *object)
     return __atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED) & SGC_STATE_COUNTED;
 }
 
+/* The object has no claim. */
+static bool recount_is_bare(const void *object)
+{
+    return sgc_object_cache(object)->managed_manual &&
+           !(__atomic_load_n(sgc_state_byte(&sgc_counts, object), __ATOMIC_RELAXED) & SGC_STATE_MANUAL_LOST);
+}
+
 static void recount_object(void *arg, void *object)
 {
     const uint8_t byte = *sgc_count_byte(&sgc_counts, object);
     if (!recount_concerns(object) || byte == SGC_COUNT_DEAD)
         return; /* claimed: its strategy is not done with it */
+    if (byte == 0 && recount_is_bare(object))
+        return;
     if (byte == 0)
         recount_keep(arg, object);
     else

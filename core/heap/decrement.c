@@ -38,8 +38,10 @@ void sgc_decrement_now(void *object)
 
 static SGC_COLD void decrement_without_memory(void *object)
 {
-    struct sgc_heap *heap = sgc_object_heap(object);
-    sgc_count_decrement(&sgc_counts, object, sgc_solo);
+    const struct sgc_cache *cache = sgc_object_cache(object);
+    struct sgc_heap *heap = cache->heap;
+    if (sgc_count_decrement(&sgc_counts, object, sgc_solo) && cache->managed_manual)
+        __atomic_fetch_or(sgc_state_byte(&sgc_counts, object), SGC_STATE_MANUAL_LOST, __ATOMIC_RELAXED);
     __atomic_store_n(&heap->lost_decrements, true, __ATOMIC_RELEASE); /* pairs with the exchange in collect.c */
     sgc_pacer_request(heap, SGC_COLLECT_FULL);
 }

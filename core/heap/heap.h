@@ -228,6 +228,9 @@ extern struct sgc_counts sgc_counts;
 bool sgc_count_increment_unless_zero(void *object);
 
 /* ---- decrement.c: what a decrement of a counted object does */
+/* Of an object of a manual type: its last claim went without memory to end it. A bare object in its cache has a count
+ * of 0, too, and the state byte that the slot had before. */
+#define SGC_STATE_MANUAL_LOST SGC_STATE_PRIVATE
 /* dispatch to the strategy, or free a manual object; in a section or at a stop */
 void sgc_decrement_now(void *object);
 void sgc_decrement_later(void *object);             /* the host service */

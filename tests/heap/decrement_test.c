@@ -236,6 +236,20 @@ START_TEST(lost_manual_objects_are_found_too)
 }
 END_TEST
 
+START_TEST(a_bare_object_beside_lost_ones_is_left_alone)
+{
+    sgc_drop(sgc_new(manuals));
+    void *bare = sgc_cache_alloc(manuals); /* the same slot, but under ASan, with the state byte that it had */
+    for (size_t i = 0; i < N_LOST; i++)
+        held[i] = i % 2 ? (void *)new_node(nodes, NULL, NULL) : sgc_new(manuals);
+    drop_without_memory(N_LOST);
+    sgc_heap_collect(heap, SGC_COLLECT_FULL);
+    ck_assert_uint_eq(n_live(heap), 1);
+    sgc_cache_free(manuals, bare); /* panics if it is free */
+    assert_verifies(heap);
+}
+END_TEST
+
 START_TEST(without_memory_for_the_recount_it_goes_on_at_the_next_collection)
 {
     for (size_t i = 0; i < N_LOST; i++)
@@ -267,6 +281,7 @@ int main(void)
     tcase_add_test(tc, what_is_held_or_referred_to_survives_that_collection);
     tcase_add_test(tc, a_lost_chain_dies_whole_in_that_collection);
     tcase_add_test(tc, lost_manual_objects_are_found_too);
+    tcase_add_test(tc, a_bare_object_beside_lost_ones_is_left_alone);
     tcase_add_test(tc, without_memory_for_the_recount_it_goes_on_at_the_next_collection);
     suite_add_tcase(suite, tc);
     return support_main(suite);
