@@ -221,7 +221,7 @@ static const struct schema_key {
      "hard_limit",
      false,
      value_hard_limit,
-     {"limit", true, "Memory beyond which allocations in a section fail too: bytes, per cent of memory_limit, or none"}},
+     {"limit", true, "Memory beyond which sections' allocations fail, too: bytes, per cent of memory_limit, or none"}},
     {SGC_CONFIG_HEAP,
      "stall_report",
      false,
