@@ -3,6 +3,7 @@
 
 #include "tests/runtime/control_kit.h"
 #include <stdio.h>
+#include <string.h>
 
 struct leaf {
     long value[8];
@@ -72,6 +73,92 @@ START_TEST(many_heaps_lose_their_buckets_and_then_are_too_many)
 }
 END_TEST
 
+START_TEST(figures_without_limits_and_buckets_are_null_and_empty)
+{
+    struct sgc_control_figures figures;
+    struct sgc_heap *heap = control_start(NULL);
+    sgc_control_figures(heap, &figures);
+    figures.stats.pauses = (struct sgc_histogram){.n = 2, .sum_ns = UINT64_MAX, .max_ns = 7, .buckets = {[3] = 2}};
+    figures.stats.n_live = UINT64_MAX;
+    figures.soft_bytes = figures.hard_bytes = 0;
+    figures.needs = SGC_NEED_CYCLES | UINT32_C(1) << 31;
+    for (unsigned buckets = 0; buckets < 2; buckets++) {
+        json_t *json = sgc_control_figures_json(&figures, buckets);
+        ck_assert(json_is_null(control_at(json, "memory_limit_bytes")));
+        ck_assert(json_is_null(control_at(json, "hard_limit_bytes")));
+        ck_assert_int_eq(control_number(json, "live_objects"), INT64_MAX);
+        ck_assert_int_eq(control_number(json, "pauses.sum_ns"), INT64_MAX);
+        ck_assert_uint_eq(json_array_size(control_at(json, "pauses.buckets")), buckets);
+        ck_assert_uint_eq(json_array_size(control_at(json, "times_to_stop.buckets")), 0);
+        ck_assert_int_eq(control_number(json, "times_to_stop.p999_ns"), 0);
+        ck_assert_uint_eq(json_array_size(control_at(json, "needs")), 1); /* an unknown bit has no name */
+        ck_assert_str_eq(control_text(json, "needs.0"), "cycles");
+        json_decref(json);
+    }
+    json_t *none = sgc_control_capabilities(0);
+    ck_assert_uint_eq(json_array_size(none), 0);
+    json_decref(none);
+}
+END_TEST
+
+struct row {
+    long n;
+    long values[];
+};
+static const struct sgc_type row_type = SGC_TYPE(struct row, SGC_TAIL_DATA(sizeof(long)), .flags = SGC_TYPE_LEAF);
+
+START_TEST(a_cache_has_its_flags_and_checks_by_name)
+{
+    static const struct sgc_type manual_type = {.name = "manual", .size_bytes = 8, .flags = SGC_TYPE_MANUAL};
+    static const struct sgc_type lasting_type = {
+        .name = "lasting", .size_bytes = 8, .flags = SGC_TYPE_IMMORTAL | SGC_TYPE_LEAF | SGC_TYPE_ACYCLIC};
+    struct sgc_heap *heap = control_start("cache.manual.debug=track"), *other;
+    other = sgc_heap_open("other", &(struct sgc_heap_options){.strategy = "none"}, NULL);
+    ck_assert_ptr_nonnull(sgc_cache_create(heap, &manual_type, NULL));
+    ck_assert_ptr_nonnull(sgc_cache_create(heap, &lasting_type, NULL));
+    ck_assert_ptr_nonnull(sgc_cache_create(other, &row_type, NULL));
+    int fd = control_connect("socket");
+    json_t *caches = control_result(fd, "{\"command\":\"caches\",\"heap\":\"words\"}"), *cache;
+    size_t i;
+    ck_assert_uint_eq(json_array_size(control_at(caches, "caches")), 2);
+    json_array_foreach (control_at(caches, "caches"), i, cache) {
+        const bool manual = strcmp(control_text(cache, "name"), "manual") == 0;
+        ck_assert_uint_eq(json_array_size(control_at(cache, "flags")), manual ? 1 : 3);
+        ck_assert_str_eq(control_text(cache, "flags.0"), manual ? "manual" : "acyclic");
+        ck_assert_uint_eq(json_array_size(control_at(cache, "debug")), manual);
+        ck_assert(json_is_false(control_at(cache, "variable")));
+        ck_assert_int_eq(control_number(cache, "live"), 0);
+    }
+    json_decref(caches);
+    caches = control_result(fd, "{\"command\":\"caches\"}");
+    ck_assert_uint_eq(json_array_size(control_at(caches, "caches")), 3);
+    ck_assert_str_eq(control_text(caches, "caches.2.heap"), "other");
+    ck_assert(json_is_true(control_at(caches, "caches.2.variable")));
+    json_decref(caches);
+}
+END_TEST
+
+START_TEST(objects_of_every_size_have_slots)
+{
+    struct sgc_heap *heap = control_start(NULL);
+    struct sgc_cache *rows = sgc_cache_create(heap, &row_type, NULL);
+    void *small = sgc_new_n(rows, 3), *large = sgc_new_n(rows, 100000);
+    int fd = control_connect("socket");
+    json_t *caches = control_result(fd, "{\"command\":\"caches\"}");
+    const json_int_t n_slots = control_number(caches, "caches.0.slots");
+    ck_assert_int_eq(control_number(caches, "caches.0.live"), 2);
+    ck_assert_int_ge(n_slots, 2);
+    ck_assert_int_ge(control_number(caches, "caches.0.live_bytes"), 100000 * (json_int_t)sizeof(long));
+    json_decref(caches);
+    sgc_drop(large);
+    caches = control_result(fd, "{\"command\":\"caches\"}");
+    ck_assert_int_eq(control_number(caches, "caches.0.live"), 1);
+    ck_assert_int_eq(control_number(caches, "caches.0.slots"), n_slots - 1); /* a large object's place goes with it */
+    json_decref(caches);
+    sgc_drop(small);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("control stat");
@@ -79,6 +166,9 @@ int main(void)
     tcase_set_timeout(all, 60);
     tcase_add_test(all, stat_has_all_figures_of_a_heap);
     tcase_add_test(all, many_heaps_lose_their_buckets_and_then_are_too_many);
+    tcase_add_test(all, figures_without_limits_and_buckets_are_null_and_empty);
+    tcase_add_test(all, a_cache_has_its_flags_and_checks_by_name);
+    tcase_add_test(all, objects_of_every_size_have_slots);
     suite_add_tcase(suite, all);
     return support_main(suite);
 }
