@@ -46,6 +46,8 @@ static bool count_increment_unless(void *object, bool unless_zero)
         if ((old & 0x7f) >= SGC_COUNT_LOW_MAX) {
             moved = COUNT_BATCH;
             new_byte = (uint8_t)((((old & 0x7f) - COUNT_BATCH) + 1) | SGC_COUNT_EXCESS);
+            if (sgc_unlikely(*excess > UINT32_MAX - moved)) /* a count that wraps would end an object in use */
+                count_panic(object, "too many claims");
         }
         if (moved)
             *excess += moved;

@@ -224,6 +224,21 @@ static void release_nothing(void *object)
     release(object, 1);
 }
 
+static void claim_beyond_the_word(void *excess)
+{
+    claim(node, 200);
+    *(uint32_t *)excess = UINT32_MAX - 100;
+    claim(node, 400);
+}
+
+START_TEST(a_count_that_would_wrap_panics)
+{
+    char text[96];
+    snprintf(text, sizeof(text), "too many claims: object %p of cache node", (void *)node);
+    support_expect_panic(claim_beyond_the_word, &sgc_arena.excess_bias[(uintptr_t)node >> SGC_GRANULE_SHIFT], text);
+}
+END_TEST
+
 START_TEST(misuse_panics_with_object_and_cache)
 {
     char text[128];
@@ -253,6 +268,7 @@ int main(void)
     tcase_add_test(tc, a_claim_unless_zero_needs_a_claim);
     tcase_add_test(tc, a_claim_unless_zero_never_meets_a_dead_object);
     tcase_add_test(tc, only_an_object_without_a_claim_can_be_claimed_dead);
+    tcase_add_test(tc, a_count_that_would_wrap_panics);
     tcase_add_test(tc, misuse_panics_with_object_and_cache);
     suite_add_tcase(suite, tc);
     return support_main(suite);
