@@ -16,7 +16,7 @@
 
 /* Inline allocations of a thread from one look at the clock to the next: adapted to one in a few milliseconds. Short
  * enough that a look costs a busy thread nothing that shows, and soon comes after one falls idle. */
-#define SGC_FRONT_PERIOD_LEAST 64
+#define SGC_FRONT_PERIOD_LEAST 16
 #define SGC_FRONT_PERIOD_MOST 4096
 _Static_assert(SGC_WINDOW_SLOTS < SGC_WINDOW_POPPED, "the number of slots fits below the count of those handed out");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "sgc_front.n is the lowest byte of its window's word");
@@ -46,7 +46,6 @@ struct sgc_front {
     uint64_t reserved_until;      /* slabs are kept until so many were handed out (sgc_front_reserve) */
     uint32_t period_version;      /* odd while the next two change; single writer, atomic */
     uint64_t n_popped_before;     /* what the window's count leaves out; single writer, relaxed */
-    uint64_t looked_ns;           /* at the clock, by purge.c */
     uint64_t period_began_ns;
     uint32_t period;                /* SGC_FRONT_PERIOD_* */
     uint64_t purge_began_ns;        /* the last pass of purge.c */
@@ -96,15 +95,17 @@ struct sgc_class {
 struct sgc_cache {
     struct sgc_cache_head head; /* first: sgc_cache_head_update */
     uint8_t mixed;              /* atomic: why sgc_cache_free has to look closer: SGC_CACHE_* below */
-    uint8_t managed_manual;     /* heap layer: type is manual, or the heap's strategy is the built-in one; SGC_CACHE_MANUAL* */
-    uint8_t new_state;          /* heap layer: state byte of new objects */
+    uint8_t
+        managed_manual; /* heap layer: type is manual, or the heap's strategy is the built-in one; SGC_CACHE_MANUAL* */
+    uint8_t new_state;  /* heap layer: state byte of new objects */
     uint8_t has_references;
     uint8_t variable;
     uint8_t special;    /* heap layer: a new object needs more than zeroing: ctor, finalizer, debug, immortal */
     uint32_t new_index; /* heap layer: classes[0]->index; 0, whose window is always empty, while special; atomic */
     uint32_t kinds;     /* metadata to commit for its slabs */
     uint32_t debug;     /* enum sgc_debug */
-    uint32_t record_index; /* heap layer: its name in the recording; 0: none runs, or not of this cache; changes at stops */
+    uint32_t
+        record_index; /* heap layer: its name in the recording; 0: none runs, or not of this cache; changes at stops */
     const struct sgc_type *type;
     struct sgc_heap *heap; /* opaque here */
     uint16_t zero_bytes;   /* heap layer: of a new object, unless special */

@@ -7,22 +7,25 @@
  * Policy: a pass over the front's slabs at most once per PASS_NS, which goes on from call to call for a bounded share
  *   of the thread's time. A slab that was touched since the last pass looked at it is spared: so memory goes that was
  *   free for one to two PASS_NS. `discarded` remembers the pages that are gone already, until a slot of the slab is
- *   taken. A call keeps stops away while it lasts, so TIME_MOST_NS bounds what it adds to the time to a stop.
+ *   taken. TIME_MOST_NS bounds what a purge adds to an allocation. A call keeps stops away while it lasts, so it ends
+ *   at the next look at the clock when a stop is wanted.
  * Invariant: a page is discarded only while every slot that overlaps it is in FREE, which no one but the owner changes
  *   from set to clear, and the owner is here. Slabs with constructed or poisoned slots are left alone: what is in
  *   their free slots matters.
  * Lock: none for the front's own slabs; the class's for slabs of nobody and of idle fronts. */
+#include "core/cache/call.h"
 #include "core/cache/internal.h"
 #include "core/os/clock.h"
 #include "core/os/pages.h"
 
 #define PASS_NS UINT64_C(500000000) /* free pages go after one to two of it; whole slabs decay in a second */
 #define DECAY_LOOK_NS UINT64_C(250000000)
-#define PERIOD_NS UINT64_C(4000000) /* of inline allocations, as the period is adapted */
-#define SLABS_PER_LOOK 16           /* from one look at the clock to the next */
-#define CALLS_PER_LOOK 32           /* to the OS: some ten microseconds */
-#define TIME_SHARE 8                /* a thread purges for at most an eighth of its time */
-#define TIME_MOST_NS UINT64_C(1000000)
+#define PERIOD_NS UINT64_C(4000000)    /* of inline allocations, as the period is adapted */
+#define SLABS_PER_LOOK 16              /* from one look at the clock to the next */
+#define CALLS_PER_LOOK 32              /* to the OS, of 2 us each */
+#define TIME_SHARE 4                   /* a thread purges for at most a quarter of its time */
+#define TIME_LEAST_NS UINT64_C(100000) /* the longest time from one look to the next, mostly */
+#define TIME_MOST_NS UINT64_C(2000000)
 
 struct purge {
     unsigned n_slabs, n_calls; /* left */
@@ -126,11 +129,19 @@ static void arena_decay(uint64_t now_ns)
         sgc_region_decay();
 }
 
-/* The time that this call may take: a share of what went by since the last. */
-static uint64_t time_allowed(uint64_t elapsed_ns)
+/* When this thread's last purge ended, of whatever class. */
+static __thread uint64_t purged_ns __attribute__((tls_model("initial-exec")));
+
+/* The time that this call may take: a share of what went by since the last purge. */
+static uint64_t time_allowed(uint64_t now_ns)
 {
-    const uint64_t share_ns = elapsed_ns / TIME_SHARE;
+    const uint64_t share_ns = (now_ns - purged_ns) / (TIME_SHARE - 1);
     return share_ns < TIME_MOST_NS ? share_ns : TIME_MOST_NS;
+}
+
+static bool stop_is_wanted(void)
+{
+    return __atomic_load_n(&sgc_stop_flag, __ATOMIC_RELAXED) & SGC_STOP_NOW; /* a hint: nothing is read because of it */
 }
 
 void sgc_front_purge_some(struct sgc_front *front)
@@ -138,8 +149,6 @@ void sgc_front_purge_some(struct sgc_front *front)
     if (front->reserved_until > sgc_front_n_popped(front))
         return; /* what is reserved must not have to be asked for again */
     const uint64_t now_ns = sgc_os_now_ns();
-    const uint64_t until_ns = now_ns + time_allowed(now_ns - front->looked_ns);
-    front->looked_ns = now_ns;
     arena_decay(now_ns);
     if (!class_may_purge(front->class_))
         return;
@@ -149,6 +158,9 @@ void sgc_front_purge_some(struct sgc_front *front)
         front->purge_began_ns = now_ns;
         front->n_to_purge = front->n_partial + 1; /* one more for the slabs of nobody */
     }
+    const uint64_t allowed_ns = time_allowed(now_ns), until_ns = now_ns + allowed_ns;
+    if (allowed_ns < TIME_LEAST_NS)
+        return;
     do {
         struct purge purge = {.n_slabs = SLABS_PER_LOOK, .n_calls = CALLS_PER_LOOK};
         front->n_to_purge -= list_purge(&purge, &front->partial, front->n_to_purge - 1);
@@ -156,7 +168,8 @@ void sgc_front_purge_some(struct sgc_front *front)
             unowned_purge(&purge, front->class_);
             front->n_to_purge = 0;
         }
-    } while (front->n_to_purge && sgc_os_now_ns() < until_ns);
+        purged_ns = sgc_os_now_ns();
+    } while (front->n_to_purge && !stop_is_wanted() && purged_ns < until_ns);
 }
 
 void sgc_front_end_period(struct sgc_front *front)

@@ -1,5 +1,7 @@
 /* purge_test.c - free pages of slabs that are partly in use go back to the OS, and nothing else does. */
+#include "core/cache/call.h"
 #include "core/cache/internal.h"
+#include "core/os/clock.h"
 #include "core/os/fault.h"
 #include "core/os/pages.h"
 #include "tests/cache/attach.h"
@@ -152,6 +154,30 @@ START_TEST(a_pass_spares_what_was_touched_since_the_last)
 }
 END_TEST
 
+/* A purge is part of a call, which keeps stops away. */
+START_TEST(a_purge_ends_soon_when_a_stop_is_wanted)
+{
+    allocate_all(&block_type, 0);
+    thin_out(16);
+    pass();
+    const size_t before = n_resident();
+    ck_assert_uint_gt(own_front()->n_partial, 48);
+    for (const uint64_t began_ns = sgc_os_now_ns(); sgc_os_now_ns() - began_ns < UINT64_C(10000000);)
+        ; /* it may take as long as any purge may */
+    own_front()->purge_began_ns = 0;
+    __atomic_fetch_or(&sgc_stop_flag, SGC_STOP_NOW, __ATOMIC_RELAXED);
+    sgc_front_purge_some(own_front());
+    __atomic_fetch_and(&sgc_stop_flag, ~SGC_STOP_NOW, __ATOMIC_RELAXED);
+    ck_assert_uint_gt(own_front()->n_to_purge, 32); /* three looks at least are left */
+    ck_assert_uint_lt(n_resident(), before);
+    while (own_front()->n_to_purge) /* goes on where it was */
+        sgc_front_purge_some(own_front());
+    ck_assert_uint_lt(n_resident(), before / 3);
+    check_survivors();
+    free_all();
+}
+END_TEST
+
 START_TEST(slabs_that_a_thread_left_behind_are_purged)
 {
     allocate_all(&block_type, 0);
@@ -252,6 +278,7 @@ int main(void)
     tcase_add_test(tcase, shrinking_leaves_the_pages_of_live_objects);
     tcase_add_test(tcase, pages_that_went_come_back_when_they_are_used);
     tcase_add_test(tcase, a_pass_spares_what_was_touched_since_the_last);
+    tcase_add_test(tcase, a_purge_ends_soon_when_a_stop_is_wanted);
     tcase_add_test(tcase, slabs_that_a_thread_left_behind_are_purged);
     tcase_add_test(tcase, constructed_and_poisoned_slots_stay);
     tcase_add_test(tcase, a_refused_discard_changes_nothing_and_is_tried_again);
