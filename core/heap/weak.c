@@ -258,9 +258,9 @@ static bool weak_clear_some(struct sgc_heap *heap, void *object, void **value)
         struct sgc_weak *weak = entry->weaks;
         weak_unlink_locked(weak);
         weak->object = NULL;
-        __atomic_store_n(&weak->recorded, NULL, __ATOMIC_RELEASE);
-        __atomic_store_n(&weak->heap, NULL,
-                         __ATOMIC_RELEASE); /* pairs with weak_heap: in no table now, it may outlive the heap */
+        /* One of the two is set. Pairs with weak_heap: in no table now, it may outlive the heap; and whoever finds it
+           cleared may free it, so this is the last touch. */
+        __atomic_store_n(weak->recorded ? &weak->recorded : &weak->heap, NULL, __ATOMIC_RELEASE);
         n_cleared++;
     }
     if (n_cleared)
