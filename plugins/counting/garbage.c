@@ -37,14 +37,26 @@ static void garbage_settle(struct sgc_trial *trial)
         sgc_candidate_settle(counting, trial->map->nodes[i].object);
 }
 
-/* Weak references before finalizers, finalizers' objects before the rest. */
-static void garbage_bury(struct sgc_trial *trial)
+/* A claim of this file's keeps each while others are buried: one may be the key of an ephemeron whose value another one
+ * is, which would end by its count before it is in the queue. */
+static void garbage_bury_selected(struct sgc_trial *trial)
 {
     const struct sgc_host *host = trial->counting->host;
+    for (size_t i = 0; i < trial->n_selected; i++)
+        sgc_count_increment(&host->counts, trial->finalizable[i], true);
     for (size_t i = 0; i < trial->n_selected; i++) {
         if (!host->bury(trial->finalizable[i]))
             host->panic("object %p was selected for its finalizer and has none", trial->finalizable[i]);
     }
+    for (size_t i = 0; i < trial->n_selected; i++)
+        sgc_count_decrement(&host->counts, trial->finalizable[i], true); /* the queue has one */
+}
+
+/* Weak references before finalizers, finalizers' objects before the rest. */
+static void garbage_bury(struct sgc_trial *trial)
+{
+    const struct sgc_host *host = trial->counting->host;
+    garbage_bury_selected(trial);
     for (uint32_t i = 0; i < trial->map->n; i++) {
         const struct sgc_node *node = &trial->map->nodes[i];
         if (garbage_is(node) && host->bury(node->object))

@@ -164,6 +164,34 @@ START_TEST(a_finalizer_that_only_a_dead_key_let_another_wait_for_runs_too)
 }
 END_TEST
 
+/* The value has no other claim than the ephemeron's, which goes when the key is buried. */
+START_TEST(a_key_and_its_value_that_both_have_finalizers_are_queued_once_and_live)
+{
+    for (unsigned key_first = 0; key_first < 2; key_first++) {
+        fake_open(&sgc_strategy_plugin, NULL);
+        void *value = key_first ? NULL : graph_ring(1, &fake_finalized_type),
+             *key = graph_ring(1, &fake_finalized_type);
+        if (key_first)
+            value = graph_ring(1, &fake_finalized_type);
+        void *ephemeron = fake_ephemeron(key, value);
+        fake_set(value, 0, NULL);
+        fake_drop(key_first ? key : value); /* the first candidate is the first to be found */
+        fake_drop(key_first ? value : key);
+        fake_collect(SGC_COLLECT_FULL);
+        ck_assert_uint_eq(fake.n_queued, 2);
+        ck_assert(fake_is_live(key) && fake_is_live(value));
+        ck_assert_uint_eq(fake_count(value), 1);
+        fake_verify();
+        while (fake.n_queued)
+            fake_drop(fake_unqueue());
+        fake_collect(SGC_COLLECT_FULL);
+        fake_drop(ephemeron);
+        ck_assert_uint_eq(fake.n_live, 0);
+        fake_close();
+    }
+}
+END_TEST
+
 static void break_a_count(void *unused)
 {
     (void)unused;
@@ -193,6 +221,7 @@ int main(void)
     tcase_add_test(tests, of_two_rings_with_finalizers_the_one_that_leads_to_the_other_goes_first);
     tcase_add_test(tests, a_key_with_a_finalizer_loses_its_ephemerons_and_keeps_its_ring);
     tcase_add_test(tests, a_finalizer_that_only_a_dead_key_let_another_wait_for_runs_too);
+    tcase_add_test(tests, a_key_and_its_value_that_both_have_finalizers_are_queued_once_and_live);
     tcase_add_test(tests, a_reference_written_behind_the_stores_back_panics);
     suite_add_tcase(suite, tests);
     return support_main(suite);
