@@ -73,6 +73,15 @@ START_TEST(a_change_that_cannot_be_is_refused_and_nothing_changes)
         {"heap.words.memory_limit", "1MiB,heap.hard_limit=1MiB", "EINVAL",
          "\"1MiB,heap.hard_limit=1MiB\" is no value of heap.words.memory_limit"},
         {"heap=x", "1MiB", "EINVAL", "\"heap=x\" is no key: SECTION.KEY is wanted"},
+        {"", "1MiB", "EINVAL",
+         "unknown key \"\" in [heap]; it takes strategy, default_strategies, memory_limit, hard_limit, stall_report"},
+        {"memory limit", "1MiB", "EINVAL", "\"memory limit\" is no key: SECTION.KEY is wanted"},
+        {"heap.nothing.memory_limit", "1MiB", "EINVAL", "no heap \"nothing\" is open"},
+        {"strategy.nothing.growth", "150%", "EINVAL", "no strategy \"nothing\" is in use"},
+        {"strategy.good.nothing", "150%", "EINVAL", "strategy good has no parameter \"nothing\""},
+        {"heap.words.memory_limit", "", "EINVAL",
+         "gcctl:1:25: \"memory_limit\" has no value\n"
+         "    1 | heap.words.memory_limit=\n      |                         ^"},
     };
     control_start(NULL);
     ck_assert_ptr_nonnull(sgc_heap_open("other", &(struct sgc_heap_options){.strategy = "good"}, NULL));
@@ -182,6 +191,44 @@ START_TEST(a_reload_names_the_heaps_that_changed)
 }
 END_TEST
 
+START_TEST(a_key_and_a_value_have_bounds)
+{
+    char request[1024];
+    control_start(NULL);
+    int fd = control_connect("socket");
+    snprintf(request, sizeof(request), "{\"command\":\"set\",\"key\":\"heap.%0300d.memory_limit\",\"value\":\"1MiB\"}",
+             0);
+    control_refused(fd, request, "EINVAL", "the key is too long");
+    snprintf(request, sizeof(request), "{\"command\":\"set\",\"key\":\"heap.words.%0100d\",\"value\":\"1MiB\"}", 0);
+    control_refused(fd, request, "EINVAL", "the key is too long");
+    char message[256];
+    snprintf(request, sizeof(request), "{\"command\":\"set\",\"key\":\"memory_limit\",\"value\":\"%0200d\"}", 0);
+    snprintf(message, sizeof(message), "\"%0100d\" is no value of heap.memory_limit", 0);
+    control_refused(fd, request, "EINVAL", message);
+}
+END_TEST
+
+START_TEST(get_shows_all_a_section_or_a_key)
+{
+    control_start("heap.words.memory_limit=32MiB,heap.words.stall_report=7ms");
+    int fd = control_connect("socket");
+    json_t *all = control_result(fd, "{\"command\":\"get\"}"), *row;
+    json_t *section = control_result(fd, "{\"command\":\"get\",\"key\":\"heap.words\"}");
+    ck_assert_uint_gt(json_array_size(control_at(all, "values")), json_array_size(control_at(section, "values")));
+    ck_assert_uint_ge(json_array_size(control_at(section, "values")), 2);
+    size_t i;
+    json_array_foreach (control_at(all, "values"), i, row) {
+        ck_assert(json_is_boolean(control_at(row, "live")));
+        ck_assert_str_ne(control_text(row, "origin"), "");
+    }
+    json_array_foreach (control_at(section, "values"), i, row)
+        ck_assert_str_eq(control_text(row, "section"), "heap.words");
+    control_refused(fd, "{\"command\":\"get\",\"key\":\"zzz.zzz\"}", "EINVAL", "no key \"zzz.zzz\" is in effect");
+    json_decref(all);
+    json_decref(section);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("control config");
@@ -191,6 +238,8 @@ int main(void)
     tcase_add_test(all, a_change_that_cannot_be_is_refused_and_nothing_changes);
     tcase_add_test(all, a_limit_that_is_set_holds_from_then_on_and_shows_in_the_log);
     tcase_add_test(all, a_reload_names_the_heaps_that_changed);
+    tcase_add_test(all, a_key_and_a_value_have_bounds);
+    tcase_add_test(all, get_shows_all_a_section_or_a_key);
     suite_add_tcase(suite, all);
     return support_main(suite);
 }

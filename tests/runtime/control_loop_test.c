@@ -6,11 +6,13 @@
 
 #include "tests/runtime/control_kit.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -46,14 +48,14 @@ START_TEST(the_ninth_client_is_turned_away_until_one_leaves)
 }
 END_TEST
 
-/* The server's end of the only connection. */
-static int accepted_fd(void)
+/* The only socket of this process with a name that listens, or does not: the server's end of a connection. */
+static int named_fd(bool listens)
 {
     for (int fd = 3; fd < 1024; fd++) {
         struct sockaddr_un address = {0};
         socklen_t length = sizeof(address), of_flag = sizeof(int);
-        int listens = 1;
-        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &of_flag) == 0 && !listens &&
+        int flag = !listens;
+        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &flag, &of_flag) == 0 && !!flag == listens &&
             getsockname(fd, (struct sockaddr *)&address, &length) == 0 && address.sun_path[0])
             return fd;
     }
@@ -67,7 +69,7 @@ START_TEST(a_connection_that_the_program_closes_is_forgotten)
     control_start(NULL);
     ck_assert_int_eq(pipe(holes), 0); /* numbers for the next connection, so that it does not get the closed one's */
     json_decref(control_result(control_connect("socket"), "{\"command\":\"go\"}"));
-    const int closed = accepted_fd();
+    const int closed = named_fd(false);
     close(holes[0]);
     close(holes[1]);
     close(closed);
@@ -75,6 +77,53 @@ START_TEST(a_connection_that_the_program_closes_is_forgotten)
         fds[i] = control_connect("socket");
         json_decref(control_result(fds[i], "{\"command\":\"hello\"}"));
     }
+}
+END_TEST
+
+/* The process has no descriptor left when the client comes, and some when others have gone. */
+START_TEST(a_client_that_finds_no_descriptor_is_served_when_there_is_one)
+{
+    struct rlimit limit;
+    int taken[64], n_taken = 0, fd;
+    control_start(NULL);
+    json_decref(control_result(control_connect("socket"), "{\"command\":\"go\"}"));
+    const int at = open(kit_directory(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = 64;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/socket", at);
+    ck_assert_int_ge(fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), 0);
+    while (n_taken < 64 && (taken[n_taken] = dup(at)) >= 0)
+        n_taken++;
+    ck_assert_int_eq(errno, EMFILE);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    control_say(fd, "{\"command\":\"go\"}");
+    while (n_taken > 0)
+        close(taken[--n_taken]);
+    char *line = control_hear(fd);
+    ck_assert_str_eq(line, "{\"id\":null,\"ok\":true,\"result\":{}}");
+    free(line);
+}
+END_TEST
+
+/* As a program does that ends every socket it does not know. */
+START_TEST(a_listener_that_the_program_shuts_is_forgotten_and_clients_are_served_on)
+{
+    control_start(NULL);
+    int fd = control_connect("socket");
+    json_decref(control_result(fd, "{\"command\":\"go\"}"));
+    const int listener = named_fd(true);
+    ck_assert_int_eq(shutdown(listener, SHUT_RDWR), 0); /* it wakes the server, and accepts no more */
+    while (control_try_connect("socket") >= 0)
+        continue;
+    for (unsigned i = 0; i < 3; i++)
+        json_decref(control_result(fd, "{\"command\":\"hello\"}"));
+    int ends[2];
+    close(listener);
+    ck_assert_int_eq(pipe(ends), 0); /* one of them has the number now */
+    json_decref(control_result(fd, "{\"command\":\"hello\"}"));
+    ck_assert_int_eq(write(ends[1], "x", 1), 1);
 }
 END_TEST
 
@@ -290,6 +339,8 @@ int main(void)
     tcase_add_test(all, a_call_that_fails_costs_the_connection_at_most);
     tcase_add_test(all, no_bytes_from_a_client_disturb_a_program);
     tcase_add_test(all, a_thousand_connections_in_a_second_disturb_no_program);
+    tcase_add_test(all, a_client_that_finds_no_descriptor_is_served_when_there_is_one);
+    tcase_add_test(all, a_listener_that_the_program_shuts_is_forgotten_and_clients_are_served_on);
     suite_add_tcase(suite, all);
     return support_main(suite);
 }
