@@ -53,8 +53,8 @@ struct kit_claim {
 
 /* The clauses of the contract, each a file; ended by an entry without a name. */
 extern const struct kit_claim kit_holds[], kit_sections[], kit_reading[], kit_reading_others[], kit_writing[],
-    kit_writing_many[], kit_allocating[], kit_allocating_limits[], kit_needs[], kit_same_answers[], kit_same_switch[],
-    kit_weak[], kit_finalizers[], kit_ephemerons[];
+    kit_writing_many[], kit_allocating[], kit_allocating_limits[], kit_needs[], kit_needs_prompt[], kit_same_answers[],
+    kit_same_switch[], kit_weak[], kit_finalizers[], kit_ephemerons[];
 
 /* Objects of the kit begin with a label, given by the program: 0 is shown as "?". */
 struct kit_leaf {

@@ -12,9 +12,9 @@
 #include <string.h>
 
 static const struct kit_claim *const clauses[] = {
-    kit_holds,        kit_sections,   kit_reading,           kit_reading_others, kit_writing,
-    kit_writing_many, kit_allocating, kit_allocating_limits, kit_needs,          kit_same_answers,
-    kit_same_switch,  kit_weak,       kit_finalizers,        kit_ephemerons};
+    kit_holds,      kit_sections,          kit_reading,   kit_reading_others, kit_writing,      kit_writing_many,
+    kit_allocating, kit_allocating_limits, kit_needs,     kit_needs_prompt,   kit_same_answers, kit_same_switch,
+    kit_weak,       kit_finalizers,        kit_ephemerons};
 #define N_CLAUSES (sizeof(clauses) / sizeof(clauses[0]))
 
 static const char *const disturbance_names[KIT_N_DISTURBANCES] = {"quiet", "minor", "full"};
