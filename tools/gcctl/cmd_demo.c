@@ -317,14 +317,12 @@ static int report(const struct demo *demo)
 static int prepare(struct demo *demo)
 {
     char program[PATH_MAX], link[256], path[8192];
-    const char *file = gcctl_text(demo->call, "output"), *from = getenv("BUILD_WORKING_DIRECTORY"),
-               *old = getenv("PATH");
+    const char *file = gcctl_text(demo->call, "output"), *old = getenv("PATH");
     char here[PATH_MAX];
     if (!gcctl_layout_program("slabgc-wordgraph", program))
         return EX_UNAVAILABLE;
     gcctl_layout_plugins();
-    if (!from || access(from, W_OK))
-        from = getcwd(here, sizeof(here)) ? here : "/tmp";
+    const char *from = getcwd(here, sizeof(here)) ? here : "/tmp";
     file = file ? file : "slabgc-report.html";
     if (snprintf(demo->report, sizeof(demo->report), "%s%s%s", *file == '/' ? "" : from, *file == '/' ? "" : "/",
                  file) >= PATH_MAX)

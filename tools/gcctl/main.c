@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -20,6 +22,16 @@ static int main_open_streams(void)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) < 0)
             return EX_OSERR;
     return 0;
+}
+
+/* `bazel run` starts a program among its runfiles and says where its caller is: that is what names of files mean. */
+static int main_go_to_caller(void)
+{
+    char here[PATH_MAX];
+    const char *caller = getenv("BUILD_WORKING_DIRECTORY");
+    if (!caller || !getcwd(here, sizeof(here)) || !strstr(here, ".runfiles/") || !chdir(caller))
+        return 0;
+    return gcctl_error(EX_NOINPUT, "%s, where bazel run was called: %s", caller, strerror(errno));
 }
 
 /* A file over the limit of its size is an error of writing, not the end of gcctl. A handler, and nothing that is
@@ -39,6 +51,8 @@ int main(int argc, char **argv)
     sigaction(SIGXFSZ, &too_large, NULL);
     if (main_open_streams())
         return EX_OSERR;
+    if (main_go_to_caller())
+        return EX_NOINPUT;
     setlocale(LC_CTYPE, ""); /* widths of what tables show; numbers keep their points */
     int status = gcctl_arguments_command(argc, argv, &command, &first, &color);
     if (status == GCCTL_GO_ON)

@@ -341,6 +341,10 @@ status=0
 (ulimit -f 1 && timeout 60 "$gcctl" map --svg too-large.svg) >out 2>err || status=$?
 says "... so is a file over the limit of its size" 74 err "too-large.svg: cannot write: File too large"
 if [ ! -e too-large.svg ]; then ok "... and no part of it stays"; else fail "... and no part of it stays"; fi
+mkdir -p gcctl.runfiles/slabgc && printf '[heap]\nstrategy = rcu\n' >caller.conf
+status=0
+(cd gcctl.runfiles/slabgc && BUILD_WORKING_DIRECTORY=$dir timeout 60 "$gcctl" config check caller.conf) >out 2>err || status=$?
+says "under bazel run a file's name means the caller's directory" 0 out "caller.conf: good"
 echo text >"$dir/file.sock"
 run stat --pid="$dir/file.sock"
 says "a file in a socket's place is named as what it is" 69 err "file.sock: is no socket"
