@@ -2,9 +2,13 @@
  * documents, and no other. */
 #include "tests/faults/scenario.h"
 
+#include "core/heap/record.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static void finalize_nothing(void *object)
 {
@@ -293,6 +297,29 @@ static void act_reload(struct faults *faults)
         FAULTS_CHECK(sgc_cache_destroy(cache, &error) == 0);
 }
 
+static void prepare_few(struct faults *faults)
+{
+    prepare_open(faults);
+    build_graph(faults, 20);
+}
+
+/* What is sent fits into the socket: nobody has to read it. */
+static void act_record(struct faults *faults)
+{
+    int fds[2];
+    struct sgc_error error = {0};
+    struct sgc_record_totals totals;
+    FAULTS_CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0);
+    const int began = sgc_record_start(&(struct sgc_record_options){.fd = fds[0]}, &error);
+    FAULTS_CHECK(began == 0 || (began == error.code && error_is_clean(&error)));
+    build_graph(faults, 20);
+    const int ended = sgc_record_stop(&totals, &error);
+    FAULTS_CHECK(ended == (began ? -ENOENT : 0) || (ended == -EPIPE && error_is_clean(&error)));
+    FAULTS_CHECK(!sgc_record_is_running());
+    faults->n_refused += began != 0 || ended != 0;
+    close(fds[1]);
+}
+
 static void act_close(struct faults *faults)
 {
     struct sgc_error error = {0};
@@ -310,6 +337,7 @@ const struct faults_scenario faults_scenarios[] = {
     {"loading and switching", prepare_graph, act_switch, false},
     {"threads", prepare_open, act_threads, false},
     {"reloading config", prepare_open, act_reload, false},
+    {"recording", prepare_few, act_record, false},
     {"closing", prepare_graph, act_close, true},
     {0},
 };
