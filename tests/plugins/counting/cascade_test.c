@@ -5,7 +5,7 @@
 START_TEST(a_long_list_ends_without_memory)
 {
     fake_open(&sgc_strategy_plugin, NULL);
-    void *head = graph_list(LONG_LIST, &fake_acyclic_type);
+    void *head = fake_list(LONG_LIST, &fake_acyclic_type);
     fake.refuse_after = 0;
     fake_drop(head);
     ck_assert_uint_eq(fake.n_live, 0);
@@ -18,10 +18,10 @@ END_TEST
 /* Each node has the next one and two leaves. */
 static void *comb(unsigned n)
 {
-    void *head = graph_list(n, &fake_acyclic_type);
+    void *head = fake_list(n, &fake_acyclic_type);
     for (void *at = head; at; at = fake_get(at, 0))
         for (unsigned i = 1; i < 3; i++)
-            graph_grow(at, i, &fake_leaf_type);
+            fake_grow(at, i, &fake_leaf_type);
     return head;
 }
 
@@ -29,7 +29,7 @@ static void *comb(unsigned n)
 static void widen(void *at, unsigned depth)
 {
     for (unsigned i = 0; depth && i < FAKE_REFERENCES; i++)
-        widen(graph_grow(at, i, &fake_acyclic_type), depth - 1);
+        widen(fake_grow(at, i, &fake_acyclic_type), depth - 1);
 }
 
 START_TEST(combs_and_wide_trees_end_whole)
@@ -56,8 +56,8 @@ START_TEST(a_refused_worklist_loses_nothing)
     void *line = fake_new(&fake_acyclic_type), *at = line;
     for (unsigned i = 0; i < 100; i++) {
         for (unsigned child = 1; child < FAKE_REFERENCES; child++)
-            graph_grow(at, child - 1, &fake_leaf_type);
-        at = graph_grow(at, FAKE_REFERENCES - 1, &fake_acyclic_type); /* last in, first out */
+            fake_grow(at, child - 1, &fake_leaf_type);
+        at = fake_grow(at, FAKE_REFERENCES - 1, &fake_acyclic_type); /* last in, first out */
     }
     fake_set(at, 0, root);
     fake_drop(root);
@@ -77,7 +77,7 @@ END_TEST
 START_TEST(a_finalizer_gives_another_life_and_runs_once)
 {
     fake_open(&sgc_strategy_plugin, NULL);
-    void *object = fake_new(&fake_finalized_type), *child = graph_grow(object, 0, &fake_leaf_type);
+    void *object = fake_new(&fake_finalized_type), *child = fake_grow(object, 0, &fake_leaf_type);
     const unsigned weak = fake_weak(object);
     fake_drop(object);
     ck_assert(fake_weak_is_cleared(weak));
@@ -133,7 +133,7 @@ START_TEST(a_bounded_run_says_whether_there_is_more)
 {
     struct sgc_cascade cascade = {0};
     fake_open(&sgc_strategy_plugin, NULL);
-    void *head = graph_list(10, &fake_acyclic_type);
+    void *head = fake_list(10, &fake_acyclic_type);
     ck_assert(sgc_counting_release(counting(), NULL, head));
     sgc_cascade_add(counting(), &cascade, head);
     ck_assert(!sgc_cascade_is_empty(&cascade));

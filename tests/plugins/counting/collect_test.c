@@ -26,7 +26,7 @@ START_TEST(a_live_graph_full_of_candidates_is_walked_once_not_once_for_each)
 {
     enum { LIVE = 20000 };
     fake_open(&sgc_strategy_plugin, "candidate_threshold", 1000000, NULL);
-    void *list = graph_list(LIVE, &fake_node_type); /* from its tail: each walk meets the one before */
+    void *list = fake_list(LIVE, &fake_node_type); /* from its tail: each walk meets the one before */
     fake_collect(SGC_COLLECT_MINOR);
     ck_assert_uint_le(fake.n_visited, 2 * LIVE);
     fake_collect(SGC_COLLECT_FULL);

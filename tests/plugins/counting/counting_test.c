@@ -101,7 +101,7 @@ END_TEST
 START_TEST(an_adopted_object_is_used_and_may_have_been_read)
 {
     fake_open(&sgc_strategy_plugin, NULL);
-    void *used = graph_list(2, &fake_node_type), *leaf = fake_new(&fake_leaf_type);
+    void *used = fake_list(2, &fake_node_type), *leaf = fake_new(&fake_leaf_type);
     const uint8_t fresh = fake.ops->new_state, unshared = SGC_COUNTING_RETIRED; /* any bit of the strategy's */
     fake.stopped = true;
     fake_detach(0);

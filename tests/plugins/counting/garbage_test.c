@@ -19,7 +19,7 @@ END_TEST
 START_TEST(a_survivor_that_loses_its_last_claim_ends_by_a_cascade)
 {
     fake_open(&sgc_strategy_plugin, NULL);
-    void *ring = graph_ring(4, &fake_node_type), *list = graph_list(1000, &fake_acyclic_type);
+    void *ring = graph_ring(4, &fake_node_type), *list = fake_list(1000, &fake_acyclic_type);
     fake_set(ring, 1, list);
     fake_drop(list);
     fake_drop(ring);
@@ -32,7 +32,7 @@ END_TEST
 START_TEST(a_ring_below_an_acyclic_object_goes_in_the_next_round)
 {
     fake_open(&sgc_strategy_plugin, NULL);
-    void *ring = graph_ring(4, &fake_node_type), *acyclic = graph_grow(ring, 1, &fake_acyclic_type),
+    void *ring = graph_ring(4, &fake_node_type), *acyclic = fake_grow(ring, 1, &fake_acyclic_type),
          *below = graph_ring(4, &fake_node_type);
     fake_set(acyclic, 0, below);
     fake_drop(below);
@@ -58,7 +58,7 @@ END_TEST
 START_TEST(a_finalizer_in_a_ring_keeps_what_it_reaches_until_it_ran)
 {
     fake_open(&sgc_strategy_plugin, NULL);
-    void *ring = graph_ring(3, &fake_node_type), *finalized = graph_grow(ring, 1, &fake_finalized_type);
+    void *ring = graph_ring(3, &fake_node_type), *finalized = fake_grow(ring, 1, &fake_finalized_type);
     void *other = graph_ring(3, &fake_node_type);
     fake_set(finalized, 0, ring); /* part of the ring */
     fake_set(other, 1, ring);     /* garbage that the finalizer does not reach */

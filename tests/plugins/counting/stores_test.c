@@ -19,7 +19,7 @@ END_TEST
 START_TEST(storing_an_objects_only_reference_again_does_not_end_it)
 {
     fake_open(&sgc_strategy_plugin, NULL);
-    void *owner = fake_new(&fake_node_type), *child = graph_grow(owner, 0, &fake_node_type);
+    void *owner = fake_new(&fake_node_type), *child = fake_grow(owner, 0, &fake_node_type);
     fake_set(owner, 0, child);
     ck_assert(fake_is_live(child));
     ck_assert_uint_eq(fake_count(child), 1);
@@ -30,7 +30,7 @@ START_TEST(an_exchange_hands_the_fields_claim_to_the_caller)
 {
     fake_open(&sgc_strategy_plugin, NULL);
     struct fake_object *owner = fake_new(&fake_node_type);
-    void *child = graph_grow(owner, 0, &fake_node_type);
+    void *child = fake_grow(owner, 0, &fake_node_type);
     ck_assert_ptr_eq(fake.ops->exchange(fake.self, owner, &owner->references[0], NULL), child);
     ck_assert_uint_eq(fake_count(child), 1);
     fake_drop(child);

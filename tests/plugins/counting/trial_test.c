@@ -79,8 +79,8 @@ END_TEST
 START_TEST(acyclic_objects_are_not_walked_through)
 {
     fake_open(&sgc_strategy_plugin, NULL);
-    void *ring = graph_ring(3, &fake_node_type), *acyclic = graph_grow(ring, 1, &fake_acyclic_type);
-    void *leaf = graph_grow(ring, 2, &fake_leaf_type), *below = graph_grow(acyclic, 0, &fake_node_type);
+    void *ring = graph_ring(3, &fake_node_type), *acyclic = fake_grow(ring, 1, &fake_acyclic_type);
+    void *leaf = fake_grow(ring, 2, &fake_leaf_type), *below = fake_grow(acyclic, 0, &fake_node_type);
     fake_drop(ring);
     ck_assert(run(true, false));
     ck_assert(!is_node(acyclic) && !is_node(leaf));

@@ -56,7 +56,7 @@ END_TEST
 START_TEST(a_list_of_any_length_goes_in_one_batch)
 {
     fake_open(&sgc_strategy_plugin, NULL);
-    void *head = kit_list(FAKE_OBJECTS - 16, &fake_node_type);
+    void *head = fake_list(FAKE_OBJECTS - 16, &fake_node_type);
     fake_collect(SGC_COLLECT_FULL);
     fake_drop(head);
     ck_assert_uint_le(kit_settle(), 2);
@@ -69,7 +69,7 @@ START_TEST(a_child_touched_since_the_batch_closed_waits_for_the_next)
 {
     fake_open(&sgc_strategy_plugin, NULL);
     void *parent = fake_new(&fake_node_type), *other = fake_new(&fake_node_type);
-    void *child = kit_grow(parent, 0, &fake_leaf_type), *untouched = kit_grow(parent, 1, &fake_leaf_type);
+    void *child = fake_grow(parent, 0, &fake_leaf_type), *untouched = fake_grow(parent, 1, &fake_leaf_type);
     fake_set(other, 0, child);
     fake_drop(parent);
     kit_close_batch();
@@ -109,7 +109,7 @@ END_TEST
 START_TEST(a_touch_of_256_eras_ago_costs_one_more_batch_at_the_most)
 {
     fake_open(&sgc_strategy_plugin, NULL);
-    void *parent = fake_new(&fake_node_type), *child = kit_grow(parent, 0, &fake_leaf_type);
+    void *parent = fake_new(&fake_node_type), *child = fake_grow(parent, 0, &fake_leaf_type);
     fake_drop(parent);
     kit_close_batch();
     *sgc_rcu_touch_byte(rcu(), child) = (uint8_t)rcu()->era;
@@ -224,7 +224,7 @@ START_TEST(a_full_collection_ends_whatever_waits)
         fake_open(&sgc_strategy_plugin, NULL);
         for (unsigned i = 0; i < 5000; i++)
             fake_drop(fake_new(&fake_leaf_type));
-        fake_drop(kit_list(10000, &fake_node_type));
+        fake_drop(fake_list(10000, &fake_node_type));
         if (when > 0)
             kit_close_batch();
         if (when == 2) {
@@ -249,7 +249,7 @@ END_TEST
 START_TEST(garbage_in_a_magazine_is_not_reclaimed_by_a_minor_collection)
 {
     fake_open(&sgc_strategy_plugin, NULL);
-    void *a = fake_new(&fake_node_type), *b = kit_grow(a, 0, &fake_node_type);
+    void *a = fake_new(&fake_node_type), *b = fake_grow(a, 0, &fake_node_type);
     fake_drop(a);      /* retired */
     fake_set(b, 0, a); /* by a section that has both: a ring that nobody holds, and a in a magazine */
     fake_hold(b);

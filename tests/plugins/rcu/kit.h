@@ -13,29 +13,6 @@ static inline struct sgc_rcu *rcu(void)
     return fake.self;
 }
 
-/* owner's field i refers to a new object that nothing else holds. */
-static inline void *kit_grow(void *owner, unsigned i, const struct sgc_type *type)
-{
-    void *object = fake_new(type);
-    fake_set(owner, i, object);
-    fake_drop(object);
-    return object;
-}
-
-/* A list over field 0; returns its head, with the only hold. */
-static inline void *kit_list(unsigned n, const struct sgc_type *type)
-{
-    void *head = NULL;
-    for (unsigned i = 0; i < n; i++) {
-        void *object = fake_new(type);
-        fake_set(object, 0, head);
-        if (head)
-            fake_drop(head);
-        head = object;
-    }
-    return head;
-}
-
 /* Grace periods until the strategy asks for none; returns how many. */
 static inline unsigned kit_settle(void)
 {

@@ -6,7 +6,7 @@
 START_TEST(dead_rings_are_collected)
 {
     fake_open(&sgc_strategy_plugin, NULL);
-    void *ring = fake_new(&fake_node_type), *next = kit_grow(ring, 0, &fake_node_type);
+    void *ring = fake_new(&fake_node_type), *next = fake_grow(ring, 0, &fake_node_type);
     fake_set(next, 0, ring);
     fake_drop(ring);
     kit_settle();
@@ -31,8 +31,8 @@ END_TEST
 START_TEST(a_quiet_heap_is_handed_over_without_a_trace)
 {
     fake_open(&sgc_strategy_plugin, NULL);
-    void *list = kit_list(100, &fake_node_type);
-    fake_drop(kit_list(100, &fake_node_type));
+    void *list = fake_list(100, &fake_node_type);
+    fake_drop(fake_list(100, &fake_node_type));
     fake_collect(SGC_COLLECT_FULL);
     fake.stopped = true;
     for (unsigned i = 0; i < FAKE_THREADS; i++)
@@ -58,7 +58,7 @@ START_TEST(another_grace_thread_takes_up_the_batch)
         fake.thread = 1;
         for (unsigned i = 0; i < 5000; i++)
             fake_drop(fake_new(&fake_leaf_type));
-        fake_drop(kit_list(5000, &fake_node_type));
+        fake_drop(fake_list(5000, &fake_node_type));
         kit_close_batch();
         fake.grace_done = ++fake.grace_started;
         fake.thread = 0;
@@ -103,18 +103,7 @@ END_TEST
 
 START_TEST(a_refused_open_leaves_nothing)
 {
-    struct sgc_error error = {0};
-    uint64_t params[16];
-    for (uint32_t i = 0; i < sgc_strategy_plugin.n_params; i++)
-        params[i] = sgc_strategy_plugin.params[i].default_value;
-    for (long refuse_after = 0; refuse_after < 2; refuse_after++) {
-        void *self = &error;
-        fake_reset();
-        fake.refuse_after = refuse_after;
-        ck_assert_int_lt(sgc_strategy_plugin.ops->open(fake_host(), NULL, params, &self, &error), 0);
-        ck_assert_ptr_eq(self, &error);
-        ck_assert_uint_eq(fake.n_records, 0);
-    }
+    fake_refuse_open(&sgc_strategy_plugin, 2);
 }
 END_TEST
 

@@ -3,7 +3,7 @@
 START_TEST(an_object_ends_with_its_last_claim)
 {
     fake_open(&sgc_strategy_plugin, NULL);
-    void *owner = fake_new(&fake_node_type), *child = graph_grow(owner, 0, &fake_node_type);
+    void *owner = fake_new(&fake_node_type), *child = fake_grow(owner, 0, &fake_node_type);
     fake_drop(owner);
     ck_assert(!fake_is_live(owner));
     ck_assert(!fake_is_live(child));
@@ -14,7 +14,7 @@ END_TEST
 START_TEST(in_a_section_an_object_ends_when_the_section_does)
 {
     fake_open(&sgc_strategy_plugin, NULL);
-    void *owner = fake_new(&fake_node_type), *child = graph_grow(owner, 0, &fake_node_type);
+    void *owner = fake_new(&fake_node_type), *child = fake_grow(owner, 0, &fake_node_type);
     fake_enter();
     fake_set(owner, 0, NULL);
     fake_drop(owner);
@@ -52,18 +52,7 @@ END_TEST
 
 START_TEST(a_refused_open_leaves_nothing)
 {
-    struct sgc_error error = {0};
-    uint64_t params[8];
-    for (uint32_t i = 0; i < sgc_strategy_plugin.n_params; i++)
-        params[i] = sgc_strategy_plugin.params[i].default_value;
-    for (long refuse_after = 0; refuse_after < 2; refuse_after++) {
-        void *self = &error;
-        fake_reset();
-        fake.refuse_after = refuse_after;
-        ck_assert_int_lt(sgc_strategy_plugin.ops->open(fake_host(), NULL, params, &self, &error), 0);
-        ck_assert_ptr_eq(self, &error);
-        ck_assert_uint_eq(fake.n_records, 0);
-    }
+    fake_refuse_open(&sgc_strategy_plugin, 2);
 }
 END_TEST
 

@@ -46,12 +46,19 @@ const struct sgc_host *fake_host(void);
 /* Opens a strategy with the defaults of its parameter table, but for `key`=value pairs ended by NULL; fails the test
  * when it refuses. Ends what was open. */
 void fake_open(const struct sgc_strategy_plugin *plugin, ...);
+/* Fails the test unless ops->open, without memory at each of its first n_allocs requests, is an error that leaves
+ * nothing. */
+void fake_refuse_open(const struct sgc_strategy_plugin *plugin, long n_allocs);
 /* For tests of parts: the fake without a strategy; the test sets fake.ops and fake.self. */
 void fake_reset(void);
 /* Detaches all threads, quiesces and closes; fails the test if the strategy did not free all its records. */
 void fake_close(void);
 
 struct fake_object *fake_new(const struct sgc_type *type);
+/* owner's field i refers to a new object that nothing else holds. */
+void *fake_grow(void *owner, unsigned i, const struct sgc_type *type);
+/* A list over field 0; returns its head, with the only hold. Built from the tail: every node was held once. */
+void *fake_list(unsigned n, const struct sgc_type *type);
 /* An ephemeron with one hold; the value's claim is counted through ops->store. */
 void *fake_ephemeron(void *key, void *value);
 void fake_set(void *owner, unsigned i, void *value);

@@ -60,6 +60,23 @@ void fake_open(const struct sgc_strategy_plugin *plugin, ...)
     FAKE_CHECK(plugin->ops->open(fake_host(), NULL, params, &fake.self, &error) == 0, "%s", error.message);
 }
 
+void fake_refuse_open(const struct sgc_strategy_plugin *plugin, long n_allocs)
+{
+    struct sgc_error error = {0};
+    uint64_t params[32];
+    FAKE_CHECK(plugin->n_params <= 32, "too many parameters for the fake");
+    for (uint32_t i = 0; i < plugin->n_params; i++)
+        params[i] = plugin->params[i].default_value;
+    for (long refuse_after = 0; refuse_after < n_allocs; refuse_after++) {
+        void *self = &error;
+        fake_reset();
+        fake.refuse_after = refuse_after;
+        ck_assert_int_lt(plugin->ops->open(fake_host(), NULL, params, &self, &error), 0);
+        ck_assert_ptr_eq(self, &error);
+        ck_assert_uint_eq(fake.n_records, 0);
+    }
+}
+
 void fake_close(void)
 {
     fake.stopped = true;
@@ -91,6 +108,27 @@ struct fake_object *fake_new(const struct sgc_type *type)
         type->flags & SGC_TYPE_MANUAL ? SGC_STATE_COUNTED | SGC_STATE_DEFER : fake.ops->new_state;
     fake.n_live++;
     return object;
+}
+
+void *fake_grow(void *owner, unsigned i, const struct sgc_type *type)
+{
+    void *object = fake_new(type);
+    fake_set(owner, i, object);
+    fake_drop(object);
+    return object;
+}
+
+void *fake_list(unsigned n, const struct sgc_type *type)
+{
+    void *head = NULL;
+    for (unsigned i = 0; i < n; i++) {
+        void *object = fake_new(type);
+        fake_set(object, 0, head);
+        if (head)
+            fake_drop(head);
+        head = object;
+    }
+    return head;
 }
 
 void *fake_ephemeron(void *key, void *value)
