@@ -5,6 +5,8 @@
  *   algorithm with a stack of its own. Every node was reached from some given object, so a component has an edge coming
  *   in from outside exactly when a given object outside it leads to it. Objects of such components wait: they live on
  *   because the selected ones do, and are looked at again later. Members of one cycle are selected together.
+ * An ephemeron may be dead, or its key, and then leads nowhere after all: objects that only so were to wait are
+ *   selected in another round of the caller's.
  * Memory refused: 0, and the caller keeps all n alive until the next collection.
  * Locks: none. Source: Tarjan, SIAM J. Comput. 1972. */
 #include "core/heap/heap.h"
@@ -96,6 +98,21 @@ static void order_add_edge(void *visitor, void **place)
         *edge = *place;
 }
 
+static void order_add_value(void *order, void *ephemeron, void *value)
+{
+    (void)ephemeron;
+    order_add_edge(order, &value);
+}
+
+/* A key leads to the values of its ephemerons, unless it may be selected itself, which breaks them. */
+static void order_add_values(struct order *order, void *object)
+{
+    const uint8_t state = *sgc_state_byte(&sgc_counts, object);
+    const bool may_be_selected = sgc_object_cache(object)->type->finalize && !(state & SGC_STATE_FINALIZED);
+    if ((state & SGC_STATE_WATCHED) && !may_be_selected)
+        sgc_ephemerons_of(object, order_add_value, order);
+}
+
 /* Discovers an object: a node, open, on top of the path, its edges gathered. */
 static void order_discover(struct order *order, void *object)
 {
@@ -113,6 +130,7 @@ static void order_discover(struct order *order, void *object)
     frame->node = index;
     frame->next_edge = order->edges.n;
     sgc_object_visit(object, order_add_edge, order);
+    order_add_values(order, object);
     frame->end_edge = order->edges.n;
 }
 

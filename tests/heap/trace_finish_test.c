@@ -126,6 +126,22 @@ START_TEST(a_key_that_a_waiting_object_reaches_keeps_its_value)
 }
 END_TEST
 
+START_TEST(a_value_with_a_finalizer_waits_for_the_one_that_reaches_its_key)
+{
+    struct node *key = new_node(nodes, NULL, NULL), *value = mortal(2, NULL, NULL), *first = mortal(1, key, NULL);
+    void *ephemeron = sgc_ephemeron_new(heap, key, value);
+    sgc_drop(key);
+    sgc_drop(value);
+    sgc_drop(first);
+    for (int i = 0; i < 2; i++) {
+        sgc_heap_collect(heap, SGC_COLLECT_FULL);
+        ck_assert_uint_eq(sgc_finalizers_run(heap, 0), 1);
+        ck_assert_int_eq(finalized[i], i + 1);
+    }
+    sgc_drop(ephemeron);
+}
+END_TEST
+
 START_TEST(a_minor_trace_finds_young_deaths_only)
 {
     struct node *old = mortal(1, NULL, NULL), *watched = new_node(nodes, NULL, NULL);
@@ -185,6 +201,7 @@ int main(void)
     tcase_add_test(tc, an_object_ordered_behind_a_dead_key_is_queued_in_the_same_trace);
     tcase_add_test(tc, a_key_that_waits_for_its_finalizer_is_dead_to_ephemerons);
     tcase_add_test(tc, a_key_that_a_waiting_object_reaches_keeps_its_value);
+    tcase_add_test(tc, a_value_with_a_finalizer_waits_for_the_one_that_reaches_its_key);
     tcase_add_test(tc, a_minor_trace_finds_young_deaths_only);
     tcase_add_test(tc, without_memory_for_their_order_finalizable_objects_wait);
     suite_add_tcase(suite, tc);
