@@ -134,6 +134,8 @@ claim "nor by --dry-run" eval 'prints "would write other/other.c" gcctl plugin n
 claim "a name that is none is refused" ends 64 'no name' gcctl plugin new ../mine
 claim "its Makefile builds it, without a warning" eval 'make -C mine CFLAGS="-O2 -Wall -Wextra -Werror"'
 claim "it keeps the contract" prints 'all [0-9]{3} claims of the contract hold' gcctl plugin check mine/mine.so
+claim "its Makefile installs it nowhere when pkg-config does not know where" \
+    ends 2 "PLUGINS=DIR" env PKG_CONFIG_PATH= PKG_CONFIG_LIBDIR="$scratch" make -C mine install DESTDIR="$scratch/nowhere"
 claim "its Makefile installs it" eval 'make -C mine install && [ -f "$prefix/lib/slabgc/plugins/mine.so" ]'
 claim "gcctl sees it there" \
     prints "^mine +0\.1 +1\.0 +$prefix/lib/slabgc/plugins/mine\.so +references" gcctl plugin list
