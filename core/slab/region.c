@@ -281,6 +281,7 @@ struct sgc_slab *sgc_slab_run_split(struct sgc_slab *first, size_t n_slabs)
 {
     struct sgc_slab *rest = first + n_slabs;
     SGC_DCHECK(n_slabs > 0 && n_slabs < first->n_slabs);
+    SGC_GUARD(&sgc_regions.lock); /* for verify.c, and for the child of a fork: whole runs at any time */
     run_describe(rest, first->n_slabs - n_slabs, first->kinds);
     first->n_slabs = (uint32_t)n_slabs;
     return rest;

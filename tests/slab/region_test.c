@@ -421,6 +421,31 @@ START_TEST(any_call_to_the_os_may_fail)
 }
 END_TEST
 
+static uint32_t cutting; /* atomic */
+
+static void *cutter(void *unused)
+{
+    while (__atomic_load_n(&cutting, __ATOMIC_RELAXED)) {
+        struct sgc_slab *run = sgc_slab_run_alloc(400, 0, NULL, NULL);
+        struct sgc_slab *rest = sgc_slab_run_split(run, 3);
+        sgc_slab_run_free(run, NULL);
+        sgc_slab_run_free(rest, NULL);
+    }
+    return unused;
+}
+
+START_TEST(who_verifies_never_sees_a_run_half_cut)
+{
+    pthread_t thread;
+    cutting = 1;
+    ck_assert_int_eq(pthread_create(&thread, NULL, cutter, NULL), 0);
+    for (unsigned n = 0; n < 5000; n++)
+        verify();
+    __atomic_store_n(&cutting, 0, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+}
+END_TEST
+
 START_TEST(when_all_calls_fail_nothing_changes)
 {
     struct sgc_budget budget = {0};
@@ -456,6 +481,7 @@ int main(void)
     tcase_add_test(tcase, kinds_can_be_added_to_a_run_in_use);
     tcase_add_test(tcase, random_runs_never_overlap_and_all_memory_comes_back);
     tcase_add_test(tcase, threads_never_share_a_run);
+    tcase_add_test(tcase, who_verifies_never_sees_a_run_half_cut);
     tcase_add_test(tcase, when_all_calls_fail_nothing_changes);
     suite_add_tcase(suite, tcase);
     TCase *faults = tcase_create("faults");
