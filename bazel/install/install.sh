@@ -223,8 +223,9 @@ install() {
     done <<<"$files"
     staged+=("$manifest.slabgc-new")
     write_manifest "$(printf '%s\n' "$files" "$old" | sort -u)" >"$manifest.slabgc-new"
-    # From here on only renames, under a manifest that has what was there and what will be: killed now, this runs
-    # again, or uninstalls.
+    # From here on only renames, which Ctrl-C does not part, under a manifest that has what was there and what will be:
+    # killed now, this runs again, or uninstalls.
+    trap '' INT TERM HUP
     staged=()
     mv -fT -- "$manifest.slabgc-new" "$manifest"
     while IFS= read -r file; do
@@ -233,6 +234,7 @@ install() {
     remove_files "" "$(comm -13 <(printf '%s\n' "$files") <(sort <<<"$old"))"
     write_manifest "$files" >"$manifest.slabgc-new"
     mv -fT -- "$manifest.slabgc-new" "$manifest"
+    trap 'exit 130' INT TERM HUP
     say "installed $(wc -l <<<"$files") files below $root"
     say "remove them by: ${destdir:+DESTDIR=$destdir }bazel run //bazel:install -- --prefix=${prefix:-/} --uninstall"
 }
