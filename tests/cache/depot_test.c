@@ -1,38 +1,9 @@
 /* depot_test.c - slabs between threads and class: adoption, depot, bounded memory under thread churn. */
-#include "core/cache/internal.h"
 #include "core/os/meta.h"
-#include "tests/cache/attach.h"
-#include "tests/support/expect.h"
+#include "tests/cache/items.h"
 
 #include <pthread.h>
 #include <stdlib.h>
-
-struct item {
-    uint64_t words[8];
-};
-static const struct sgc_type item_type = SGC_TYPE(struct item);
-#define PER_SLAB (SGC_SLAB_BYTES / sizeof(struct item))
-
-static struct sgc_cache *cache;
-static struct sgc_class *class_;
-
-static void setup(void)
-{
-    cache = attach_cache(&item_type, 0, NULL);
-    class_ = cache->classes[0];
-}
-static void teardown(void)
-{
-    attach_verify(cache);
-    sgc_cache_unmake(cache);
-}
-
-static void in_thread(void *(*body)(void *), void *arg)
-{
-    pthread_t thread;
-    ck_assert_int_eq(pthread_create(&thread, NULL, body, arg), 0);
-    pthread_join(thread, NULL);
-}
 
 static void *alloc_and_leave(void *arg)
 {

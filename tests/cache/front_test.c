@@ -1,33 +1,11 @@
 /* front_test.c - the window of a thread: order, refill, flush, reservation. */
-#include "core/cache/internal.h"
 #include "core/os/fault.h"
 #include "core/os/meta.h"
-#include "tests/cache/attach.h"
-#include "tests/support/expect.h"
+#include "tests/cache/items.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
-
-struct item {
-    uint64_t words[8];
-};
-static const struct sgc_type item_type = SGC_TYPE(struct item);
-#define PER_SLAB (SGC_SLAB_BYTES / sizeof(struct item))
-
-static struct sgc_cache *cache;
-static struct sgc_class *class_;
-
-static void setup(void)
-{
-    cache = attach_cache(&item_type, 0, NULL);
-    class_ = cache->classes[0];
-}
-static void teardown(void)
-{
-    attach_verify(cache);
-    sgc_cache_unmake(cache);
-}
 
 START_TEST(a_refill_hands_out_ascending_addresses)
 {

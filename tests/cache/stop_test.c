@@ -1,39 +1,11 @@
 /* stop_test.c - what the heap layer does to a cache while nobody else uses it. */
-#include "core/cache/internal.h"
-#include "tests/cache/attach.h"
-#include "tests/support/expect.h"
+#include "tests/cache/items.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 
-struct item {
-    uint64_t words[8];
-};
-static const struct sgc_type item_type = SGC_TYPE(struct item);
 static const struct sgc_type bytes_type = {.name = "bytes", .tail_element_bytes = 1};
-#define PER_SLAB (SGC_SLAB_BYTES / sizeof(struct item))
-
-static struct sgc_cache *cache;
-static struct sgc_class *class_;
-
-static void setup(void)
-{
-    cache = attach_cache(&item_type, 0, NULL);
-    class_ = cache->classes[0];
-}
-static void teardown(void)
-{
-    attach_verify(cache);
-    sgc_cache_unmake(cache);
-}
-
-static void in_thread(void *(*body)(void *), void *arg)
-{
-    pthread_t thread;
-    ck_assert_int_eq(pthread_create(&thread, NULL, body, arg), 0);
-    pthread_join(thread, NULL);
-}
 
 static unsigned n_used(const struct sgc_slab *slab)
 {
