@@ -12,12 +12,18 @@
 #include "core/os/pages.h"
 #include "core/slab/region.h"
 
-#define DECAY_NS UINT64_C(1000000000) /* a program that frees and allocates the same memory once a second keeps it */
+#define DECAY_NS INT64_C(1000000000) /* a program that frees and allocates the same memory once a second keeps it */
 /* 16 MiB may stay resident however little is in use: start-up and small programs never return pages */
 #define DIRTY_SLABS_MIN 256
 #define DIRTY_SHARE 2 /* beyond: free memory at most a half of what is in use */
 #define PURGE_REGIONS_PER_FREE 2
 #define CHOOSE_LOOKS 16 /* bounds the time under the lock */
+
+/* The clock was read before the lock was taken: another thread may have freed a run of the region since. */
+static bool region_is_cool(const struct sgc_region *region, uint64_t now_ns)
+{
+    return (int64_t)(now_ns - region->freed_ns) >= DECAY_NS;
+}
 
 static size_t region_purge(struct sgc_region *region)
 {
@@ -68,7 +74,7 @@ void sgc_purge_surplus(uint64_t now_ns)
         if (sgc_list_empty(&sgc_regions.cooling))
             return;
         struct sgc_region *region = SGC_LIST_ENTRY(sgc_regions.cooling.next, struct sgc_region, cooling);
-        if (now_ns - region->freed_ns < DECAY_NS) {
+        if (!region_is_cool(region, now_ns)) {
             if (sgc_regions.n_dirty_free <= dirty_limit())
                 return;
             region = purge_choose();
@@ -78,27 +84,29 @@ void sgc_purge_surplus(uint64_t now_ns)
     }
 }
 
-static size_t purge_cooled(uint64_t now_ns, uint64_t age_ns)
-{
-    size_t bytes = 0;
-    SGC_LIST_FOR_EACH_SAFE (at, &sgc_regions.cooling) {
-        struct sgc_region *region = SGC_LIST_ENTRY(at, struct sgc_region, cooling);
-        if (age_ns && now_ns - region->freed_ns < age_ns)
-            break; /* the list is in order of freed_ns */
-        bytes += region_purge(region);
-    }
-    return bytes;
-}
-
 size_t sgc_region_shrink(void)
 {
+    size_t bytes = 0;
     SGC_GUARD(&sgc_regions.lock);
-    return sgc_arena.bytes ? purge_cooled(0, 0) : 0;
+    if (!sgc_arena.bytes)
+        return 0;
+    SGC_LIST_FOR_EACH_SAFE (at, &sgc_regions.cooling)
+        bytes += region_purge(SGC_LIST_ENTRY(at, struct sgc_region, cooling));
+    return bytes;
 }
 
 size_t sgc_region_decay(void)
 {
     const uint64_t now_ns = sgc_os_now_ns();
+    size_t bytes = 0;
     SGC_GUARD(&sgc_regions.lock);
-    return sgc_arena.bytes ? purge_cooled(now_ns, DECAY_NS) : 0;
+    if (!sgc_arena.bytes)
+        return 0;
+    SGC_LIST_FOR_EACH_SAFE (at, &sgc_regions.cooling) {
+        struct sgc_region *region = SGC_LIST_ENTRY(at, struct sgc_region, cooling);
+        if (!region_is_cool(region, now_ns))
+            break; /* the list is in order of freed_ns, nearly */
+        bytes += region_purge(region);
+    }
+    return bytes;
 }

@@ -113,6 +113,19 @@ START_TEST(a_free_purges_what_has_cooled)
 }
 END_TEST
 
+START_TEST(what_another_thread_freed_since_the_clock_was_read_is_not_cool)
+{
+    struct sgc_slab *a = touched_run(32, 0), *b = touched_run(32, 0);
+    sgc_slab_run_free(a, NULL);
+    sgc_regions.table[region_of_slab(a)].freed_ns += UINT64_C(3600000000000);
+    sgc_slab_run_free(b, NULL);
+    ck_assert_uint_eq(sgc_region_decay(), 0);
+    ck_assert_uint_eq(resident_bytes(sgc_slab_start(a), 32 * SGC_SLAB_BYTES), 32 * SGC_SLAB_BYTES);
+    ck_assert_uint_eq(resident_bytes(sgc_slab_start(b), 32 * SGC_SLAB_BYTES), 32 * SGC_SLAB_BYTES);
+    verify();
+}
+END_TEST
+
 START_TEST(a_refused_discard_is_tried_again)
 {
     struct sgc_slab *run = touched_run(32, 0);
@@ -136,6 +149,7 @@ int main(void)
     tcase_add_test(tcase, what_is_free_beyond_the_limit_goes_at_once_whole_regions_first);
     tcase_add_test(tcase, decay_takes_only_what_has_cooled);
     tcase_add_test(tcase, a_free_purges_what_has_cooled);
+    tcase_add_test(tcase, what_another_thread_freed_since_the_clock_was_read_is_not_cool);
     tcase_add_test(tcase, a_refused_discard_is_tried_again);
     suite_add_tcase(suite, tcase);
     return support_main(suite);
