@@ -24,7 +24,8 @@ json_t *gcctl_request(struct gcctl_client *client, const char *command, json_t *
 json_t *gcctl_request_fd(struct gcctl_client *client, const char *command, json_t *parameters, int fd, int *status);
 int gcctl_client_fd(const struct gcctl_client *client); /* for poll */
 
-/* Calls visit for each live process that answers: its hello result (borrowed) and socket's path. Removes stale sockets. */
-int gcctl_for_each_process(int (*visit)(void *arg, const char *path, json_t *hello), void *arg);
+/* Calls visit for each live process that answers: its hello result (borrowed) and socket's path. Removes stale sockets.
+ * n_silent: of how many it was noted that, and why, they did not answer. */
+int gcctl_for_each_process(int (*visit)(void *arg, const char *path, json_t *hello), void *arg, size_t *n_silent);
 
 #endif

@@ -142,7 +142,8 @@ static int candidates_run(struct gcctl_call *call)
         close(null);
     }
     if (strcmp(kind, "process") == 0) {
-        gcctl_for_each_process(candidate_process, NULL);
+        size_t n_silent;
+        gcctl_for_each_process(candidate_process, NULL, &n_silent);
         return 0;
     }
     struct gcctl_client *client = gcctl_connect(call, NULL, &status);

@@ -78,8 +78,8 @@ static int ps_run(struct gcctl_call *call)
 {
     struct ps ps = {json_array()};
     json_t *process;
-    size_t i;
-    int status = gcctl_for_each_process(ps_visit, &ps);
+    size_t i, n_silent;
+    int status = gcctl_for_each_process(ps_visit, &ps, &n_silent);
     if (status) {
         json_decref(ps.processes);
         return gcctl_error(status, "out of memory");
@@ -98,7 +98,7 @@ static int ps_run(struct gcctl_call *call)
     gcctl_table_column(table, "SOCKET", 0);
     json_array_foreach (ps.processes, i, process)
         ps_row(table, process);
-    if (json_array_size(ps.processes) == 0)
+    if (json_array_size(ps.processes) == 0 && !n_silent)
         gcctl_note(
             "no process with a control socket runs; start one with SLABGC=control.socket=auto in its environment");
     gcctl_table_print(table);

@@ -129,6 +129,7 @@ static int socket_open(const char *path, pid_t pid, uint64_t start, int64_t time
 struct process_visit {
     int (*visit)(void *arg, const char *path, json_t *hello);
     void *arg;
+    size_t *n_silent;
 };
 
 static int process_visit_one(void *arg, const char *path, pid_t pid, uint64_t start)
@@ -138,8 +139,10 @@ static int process_visit_one(void *arg, const char *path, pid_t pid, uint64_t st
     json_t *hello = NULL;
     int code = socket_open(path, pid, start, GCCTL_HELLO_TIMEOUT_NS, &client, &hello);
     if (code) {
-        if (code != -ECONNREFUSED && code != -ENOENT && code != -ECONNRESET)
+        if (code != -ECONNREFUSED && code != -ENOENT && code != -ECONNRESET) {
             gcctl_note("process %ld: %s", (long)pid, gcctl_connection_error(code));
+            ++*visit->n_silent;
+        }
         return 0;
     }
     gcctl_disconnect(client);
@@ -148,9 +151,10 @@ static int process_visit_one(void *arg, const char *path, pid_t pid, uint64_t st
     return code;
 }
 
-int gcctl_for_each_process(int (*visit)(void *arg, const char *path, json_t *hello), void *arg)
+int gcctl_for_each_process(int (*visit)(void *arg, const char *path, json_t *hello), void *arg, size_t *n_silent)
 {
-    struct process_visit process = {visit, arg};
+    struct process_visit process = {visit, arg, n_silent};
+    *n_silent = 0;
     return sockets_for_each(process_visit_one, &process);
 }
 
@@ -234,9 +238,12 @@ static int wanted_find_pid(struct wanted *wanted)
 
 static int wanted_find_name(struct wanted *wanted)
 {
-    gcctl_for_each_process(wanted_visit, wanted);
+    size_t n_silent;
+    gcctl_for_each_process(wanted_visit, wanted, &n_silent);
     int status = 0;
-    if (wanted->n == 0 && wanted->n_all == 0)
+    if (wanted->n == 0 && wanted->n_all == 0 && n_silent)
+        status = gcctl_error(EX_UNAVAILABLE, "no process answers");
+    else if (wanted->n == 0 && wanted->n_all == 0)
         status = gcctl_error(EX_UNAVAILABLE, "no process with a control socket runs; start one with "
                                              "SLABGC=control.socket=auto in its environment");
     else if (wanted->n == 0)

@@ -328,6 +328,8 @@ kill -STOP "$pid"
 until_true grep -q '^State:.*T' "/proc/$pid/status"
 run stat --timeout=200ms
 says "a process that does not answer is given up" 69 err "does not answer|did not answer for 200ms"
+run ps
+if ! grep -q "runs; start one" err; then ok "... and nobody is told to start one"; else fail "... and nobody is told to start one"; fi
 kill -CONT "$pid"
 run ps --json
 json "--json and a full disk: first it works" "len(d['processes']) == 1"
