@@ -20,6 +20,7 @@
 
 #define PASS_NS UINT64_C(500000000) /* free pages go after one to two of it; whole slabs decay in a second */
 #define DECAY_LOOK_NS UINT64_C(250000000)
+#define DECAY_REST_NS UINT64_C(8000000) /* to the next look when there may be more: each takes about a millisecond */
 #define PERIOD_NS UINT64_C(4000000)    /* of inline allocations, as the period is adapted */
 #define SLABS_PER_LOOK 16              /* from one look at the clock to the next */
 #define CALLS_PER_LOOK 32              /* to the OS, of 2 us each */
@@ -120,13 +121,18 @@ static void unowned_purge(struct purge *purge, struct sgc_class *class_)
     sgc_class_unlock(class_);
 }
 
-static void arena_decay(uint64_t now_ns)
+/* One thread at a time: whoever finds a look due puts the next one off before it begins. True: it took its time. */
+static bool arena_decay(uint64_t now_ns)
 {
-    static uint64_t looked_ns; /* atomic */
-    uint64_t before = __atomic_load_n(&looked_ns, __ATOMIC_RELAXED);
-    if (now_ns - before >= DECAY_LOOK_NS &&
-        __atomic_compare_exchange_n(&looked_ns, &before, now_ns, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-        sgc_region_decay();
+    static uint64_t look_ns; /* atomic: when the next look is due */
+    uint64_t due_ns = __atomic_load_n(&look_ns, __ATOMIC_RELAXED);
+    if (now_ns < due_ns || !__atomic_compare_exchange_n(&look_ns, &due_ns, now_ns + DECAY_LOOK_NS, false,
+                                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        return false;
+    if (sgc_region_decay_some() == 0)
+        return false;
+    __atomic_store_n(&look_ns, sgc_os_now_ns() + DECAY_REST_NS, __ATOMIC_RELAXED);
+    return true;
 }
 
 /* When this thread's last purge ended, of whatever class. */
@@ -149,7 +155,10 @@ void sgc_front_purge_some(struct sgc_front *front)
     if (front->reserved_until > sgc_front_n_popped(front))
         return; /* what is reserved must not have to be asked for again */
     const uint64_t now_ns = sgc_os_now_ns();
-    arena_decay(now_ns);
+    if (arena_decay(now_ns)) {
+        purged_ns = sgc_os_now_ns();
+        return;
+    }
     if (!class_may_purge(front->class_))
         return;
     if (front->n_to_purge == 0) {

@@ -17,6 +17,7 @@
 #define DIRTY_SLABS_MIN 256
 #define DIRTY_SHARE 2 /* beyond: free memory at most a half of what is in use */
 #define PURGE_REGIONS_PER_FREE 2
+#define DECAY_REGIONS 8 /* purged at once, under one hold of the lock: 16 MiB, about a millisecond */
 #define CHOOSE_LOOKS 16 /* bounds the time under the lock */
 
 /* The clock was read before the lock was taken: another thread may have freed a run of the region since. */
@@ -95,18 +96,27 @@ size_t sgc_region_shrink(void)
     return bytes;
 }
 
-size_t sgc_region_decay(void)
+size_t sgc_region_decay_some(void)
 {
     const uint64_t now_ns = sgc_os_now_ns();
     size_t bytes = 0;
+    unsigned n = 0;
     SGC_GUARD(&sgc_regions.lock);
     if (!sgc_arena.bytes)
         return 0;
     SGC_LIST_FOR_EACH_SAFE (at, &sgc_regions.cooling) {
         struct sgc_region *region = SGC_LIST_ENTRY(at, struct sgc_region, cooling);
-        if (!region_is_cool(region, now_ns))
+        if (n++ == DECAY_REGIONS || !region_is_cool(region, now_ns))
             break; /* the list is in order of freed_ns, nearly */
         bytes += region_purge(region);
     }
+    return bytes;
+}
+
+size_t sgc_region_decay(void)
+{
+    size_t bytes = 0, some;
+    while ((some = sgc_region_decay_some()) > 0)
+        bytes += some;
     return bytes;
 }

@@ -188,8 +188,11 @@ int sgc_slab_run_add_kinds(struct sgc_slab *first, uint32_t kinds);
 /* Returns memory of all free slabs to the OS now; bytes given back. Any thread; makes system calls under the region
  * lock. */
 size_t sgc_region_shrink(void);
-/* The same for what has been free for the decay time; whoever has a clock calls it now and then. Any thread. */
+/* The same for what has been free for the decay time; whoever has a clock calls it now and then. Any thread. The lock
+ * is given back in between. */
 size_t sgc_region_decay(void);
+/* About a millisecond of that; 0: nothing is left to do, or the OS refuses. */
+size_t sgc_region_decay_some(void);
 
 struct sgc_region_stats {
     uint64_t n_regions;       /* regions that have memory of the OS */

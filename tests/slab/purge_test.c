@@ -102,6 +102,23 @@ START_TEST(decay_takes_only_what_has_cooled)
 }
 END_TEST
 
+START_TEST(decay_goes_in_pieces_of_a_millisecond)
+{
+    enum { N = 10, PIECE = 8 };
+    struct sgc_slab *runs[N];
+    for (int i = 0; i < N; i++)
+        runs[i] = sgc_slab_run_alloc(20, 0, NULL, NULL); /* together less than what may stay */
+    for (int i = 0; i < N; i++)
+        sgc_slab_run_free(runs[i], NULL);
+    for (int i = 0; i < N; i++)
+        sgc_regions.table[region_of_slab(runs[i])].freed_ns -= UINT64_C(2000000000);
+    ck_assert_uint_eq(sgc_region_decay_some(), PIECE * 20 * SGC_SLAB_BYTES);
+    ck_assert_uint_eq(sgc_region_decay(), (N - PIECE) * 20 * SGC_SLAB_BYTES);
+    ck_assert_uint_eq(sgc_region_decay_some(), 0);
+    verify();
+}
+END_TEST
+
 START_TEST(a_free_purges_what_has_cooled)
 {
     struct sgc_slab *a = touched_run(32, 0), *b = touched_run(1, 0);
@@ -148,6 +165,7 @@ int main(void)
     tcase_add_test(tcase, a_whole_region_returns_its_metadata_too);
     tcase_add_test(tcase, what_is_free_beyond_the_limit_goes_at_once_whole_regions_first);
     tcase_add_test(tcase, decay_takes_only_what_has_cooled);
+    tcase_add_test(tcase, decay_goes_in_pieces_of_a_millisecond);
     tcase_add_test(tcase, a_free_purges_what_has_cooled);
     tcase_add_test(tcase, what_another_thread_freed_since_the_clock_was_read_is_not_cool);
     tcase_add_test(tcase, a_refused_discard_is_tried_again);
