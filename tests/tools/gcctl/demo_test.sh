@@ -43,7 +43,7 @@ nothing_left() {
 timeout 100 "$gcctl" demo --fast -o "$folder/report.html" >"$folder/out" 2>"$folder/err"
 status=$?
 check "demo ends with status 0" test $status -eq 0
-[[ $status -eq 0 ]] || tail -20 "$folder/out" "$folder/err"
+[[ $status -eq 0 ]] || tail -n 20 "$folder/out" "$folder/err"
 for step in 'gcctl compare' 'gcctl top' 'gcctl set strategy.generational.young_size=1MiB' 'gcctl log' 'gcctl tune' 'gcctl report'; do
     check "demo shows: $step" grep -q "^\$ $step" "$folder/out"
 done
