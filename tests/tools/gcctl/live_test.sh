@@ -140,7 +140,7 @@ says "... with bars" 0 out "^ +[0-9]+[un]s +[0-9]+  #+"
 run stat wrdgraph
 says "a heap's name that is nearly right gets a suggestion" 64 err 'did you mean "wordgraph"'
 run stat --json --interval=20ms --count=3
-json "stat --interval --count asks so often" "len(lines) == 3 and lines[0]['heaps'][0]['allocated'] < lines[2]['heaps'][0]['allocated']"
+json "stat --interval --count asks so often" "len(lines) == 3 and lines[0]['time_ns'] < lines[1]['time_ns'] < lines[2]['time_ns']"
 run stat --interval=20ms --count=2
 says "... and shows rates from the second answer on" 0 out "ALLOCATED/S"
 run caches --sort=name
