@@ -315,7 +315,8 @@ void sgc_control_before_fork(void)
  * it, and the copy has to write somewhere. */
 static void control_forget_parent(void)
 {
-    const bool snapshot = control.owner && pthread_equal(pthread_self(), control.thread);
+    const bool snapshot =
+        control.owner && (pthread_equal(pthread_self(), control.thread) || sgc_control_work_is_mine());
     int *const fds[] = {&control.listener, &control.directory};
     for (unsigned i = 0; i < SGC_ARRAY_LEN(fds); i++)
         if (*fds[i] >= 0)
@@ -330,6 +331,7 @@ static void control_forget_parent(void)
     }
     abandoned = control;
     memset(&control, 0, sizeof(control));
+    sgc_control_work_forget();
     control.listener = control.directory = -1;
     start.started = false;
     start.forked = true;

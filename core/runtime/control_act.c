@@ -1,5 +1,5 @@
 /* control_act.c - the commands collect, reap and switch.
- * Called by control_client.c. Collecting and switching attach the server's thread to the heaps, as any thread that
+ * Called by control_client.c. Collecting and switching attach the thread that runs them to the heaps, as any that
  * stops others: a program of one thread pays for atomic counts from then on (core/heap/DESIGN.md, solo mode). Locks: in
  * a turn (runtime.h), which keeps heaps open, over a collection or switch; for reap, the same over system calls. */
 #include "core/base/check.h"
@@ -33,7 +33,7 @@ static int act_each(struct sgc_control_request *request, void (*act)(void *arg, 
 
 struct collect {
     enum sgc_collect_kind kind;
-    bool dry_run, unattached; /* no memory to attach the server's thread */
+    bool dry_run, unattached; /* no memory to attach its thread */
     json_t *heaps;
 };
 
@@ -73,7 +73,7 @@ static int collect_run(struct sgc_control_request *request)
     collect.heaps = json_array();
     int code = act_each(request, collect_heap, &collect);
     if (code == 0 && collect.unattached)
-        code = sgc_control_fail(request, -ENOMEM, "no memory to attach the server's thread");
+        code = sgc_control_fail(request, -ENOMEM, "no memory to attach the thread that collects");
     if (code) {
         json_decref(collect.heaps);
         return code;

@@ -1,7 +1,8 @@
 /* control_answer.c - one request: from a line to a command with checked parameters, and from a result to lines.
  * Called by control_client.c; the functions of control.h by commands.
  * Invariant: a command runs only with members that it declares, each of its declared type.
- * Locks: none; the server's thread alone. Parameters may be read in a snapshot's child, too: nothing there allocates.
+ * Locks: none; the thread that has the request alone. Parameters may be read in a snapshot's child, too: nothing there
+ * allocates.
  */
 #include "core/runtime/control_server.h"
 

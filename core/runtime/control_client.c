@@ -1,5 +1,5 @@
 /* control_client.c - one client of the control server: lines in, answers out, deadlines.
- * Called by control_loop.c, on the server's thread.
+ * Called by control_loop.c, on the server's thread; by control_work.c for the commands that wait.
  * Invariant: one request is answered at a time, and the next line is looked at when its answer has been taken: so a
  * client that does not read holds no more memory than its two lines, and pieces are made as they are read. Lock:
  * CONTROL where descriptors change. */
@@ -63,6 +63,11 @@ void sgc_control_client_end(struct sgc_control_client *client)
     sgc_control_client_init(client);
 }
 
+bool sgc_control_client_is_free(const struct sgc_control_client *client)
+{
+    return client->fd < 0 && !client->working;
+}
+
 /* ---- what to wait for */
 
 static bool client_has_output(const struct sgc_control_client *client)
@@ -79,17 +84,21 @@ short sgc_control_client_events(const struct sgc_control_client *client)
 {
     if (client_has_output(client))
         return POLLOUT;
+    if (client->working)
+        return 0;
     return client_is_answering(client) || client->eof || client->ending ? 0 : POLLIN;
 }
 
 short sgc_control_client_child_events(const struct sgc_control_client *client)
 {
-    return client->child && !client_has_output(client) ? POLLIN : 0;
+    return !client->working && client->child && !client_has_output(client) ? POLLIN : 0;
 }
 
 uint64_t sgc_control_client_due_ns(const struct sgc_control_client *client)
 {
     uint64_t due_ns = UINT64_MAX;
+    if (client->working)
+        return client->look_ns;
     if (client_has_output(client))
         due_ns = client->unread_since_ns + sgc_control_deadline_ns;
     else if (client_is_answering(client))
@@ -206,13 +215,13 @@ static int client_fork(struct sgc_control_client *client)
     return 0;
 }
 
-static void client_start_child(struct sgc_control_client *client, uint64_t now_ns)
+/* In a turn of its own. */
+static int client_start_child(struct sgc_control_client *client)
 {
     sgc_runtime_begin("control");
     const int code = client_fork(client);
     sgc_runtime_end();
-    if (code)
-        client_finish(client, now_ns);
+    return code;
 }
 
 /* True when one of the whole lines is the last one of the answer. */
@@ -291,15 +300,38 @@ static void client_take_passed(struct sgc_control_client *client, size_t line_by
     }
 }
 
+void sgc_control_client_work(struct sgc_control_client *client)
+{
+    const struct sgc_control_command *command = client->request.command;
+    client->worked = command->child ? client_start_child(client) : command->run(&client->request);
+}
+
+/* Its command has run: what follows is a child's lines, pieces, or the answer. */
+static void client_go_on(struct sgc_control_client *client, uint64_t now_ns)
+{
+    client->working = false;
+    if (client->worked || (!client->child && !client->request.produce))
+        client_finish(client, now_ns);
+}
+
 static void client_run(struct sgc_control_client *client, uint64_t now_ns)
 {
-    struct sgc_control_request *request = &client->request;
-    if (!request->command)
+    const struct sgc_control_command *command = client->request.command;
+    if (!command) {
         client_finish(client, now_ns);
-    else if (request->command->child)
-        client_start_child(client, now_ns);
-    else if (request->command->run(request) || !request->produce)
-        client_finish(client, now_ns);
+        return;
+    }
+    if (sgc_control_is_at_once(command)) {
+        sgc_control_client_work(client);
+    } else {
+        client->working = true;
+        sgc_control_work_begin(client);
+        if (!sgc_control_work_is_over(client)) {
+            client->look_ns = now_ns + SGC_CONTROL_LOOK_NS;
+            return;
+        }
+    }
+    client_go_on(client, now_ns);
 }
 
 static void client_consume(struct sgc_control_client *client, size_t bytes, uint64_t now_ns)
@@ -371,6 +403,14 @@ static int client_read(struct sgc_control_client *client, uint64_t now_ns)
  * for one read. */
 static int client_step(struct sgc_control_client *client, bool *readable, bool *child_ready, uint64_t now_ns)
 {
+    if (client->working) {
+        if (!sgc_control_work_is_over(client)) {
+            client->look_ns = now_ns + SGC_CONTROL_LOOK_NS;
+            return 0;
+        }
+        client_go_on(client, now_ns);
+        return client->leaving ? -1 : 1;
+    }
     if (client_has_output(client)) {
         if (!client_flush(client, now_ns))
             return -1;
@@ -401,16 +441,30 @@ static int client_step(struct sgc_control_client *client, bool *readable, bool *
     return client_read(client, now_ns);
 }
 
+/* Nobody waits for its answer any more. A command that runs is done all the same. */
+static void client_leave(struct sgc_control_client *client)
+{
+    client->leaving = client->working && !sgc_control_work_cancel(client);
+    if (client->leaving)
+        return;
+    client->working = false;
+    sgc_control_client_end(client);
+}
+
 bool sgc_control_client_step(struct sgc_control_client *client, short events, short child_events, uint64_t now_ns)
 {
     if (events & POLLNVAL) { /* the program closed it, and may have the number for something else */
         sgc_control_set_fd(&client->fd, -1);
+        if (client->working) {
+            client_leave(client);
+            return false;
+        }
         sgc_control_client_end(client);
         return false;
     }
     /* Hung up: nobody waits for this answer. What was asked before that is still done. */
     if ((events & (POLLHUP | POLLERR)) && client_is_answering(client)) {
-        sgc_control_client_end(client);
+        client_leave(client);
         return false;
     }
     bool readable = events & (POLLIN | POLLHUP | POLLERR), child_ready = child_events != 0;

@@ -16,10 +16,11 @@
 
 #define ARGUMENTS_BYTES 8192 /* of the command line that hello shows */
 
+#define N_AT_ONCE 3 /* groups whose commands take no turn and wait for no stop */
 static const struct sgc_control_command *const groups[] = {
     sgc_control_basic_commands,
     sgc_control_stat_commands,
-    sgc_control_log_commands,
+    sgc_control_log_commands, /* N_AT_ONCE: up to here */
     sgc_control_config_commands,
     sgc_control_act_commands,
     sgc_control_inspect_commands,
@@ -34,6 +35,15 @@ const struct sgc_control_command *sgc_control_command_at(size_t i)
             if (i-- == 0)
                 return at;
     return NULL;
+}
+
+bool sgc_control_is_at_once(const struct sgc_control_command *command)
+{
+    for (size_t group = 0; group < N_AT_ONCE; group++)
+        for (const struct sgc_control_command *at = groups[group]; at->name; at++)
+            if (at == command)
+                return true;
+    return false;
 }
 
 const struct sgc_control_command *sgc_control_find(const char *name)

@@ -1,7 +1,8 @@
 /* control_loop.c - the control server's thread: one poll over the listener and all clients.
  * Started by control.c; it lives as long as the process, with all signals blocked, and is attached to no heap until a
- * command needs to stop threads. Invariant: nothing waits here but poll, and commands for their turn and their stop;
- * every client gets its turn in each round. Lock: CONTROL where descriptors change. */
+ * command needs to stop threads and no second thread can be had. Invariant: nothing waits here but poll, and a moment
+ * for a command of control_work.c's; every client gets its turn in each round. Lock: CONTROL where descriptors change.
+ */
 #include "core/runtime/control_server.h"
 
 #include "core/base/check.h"
@@ -42,7 +43,7 @@ static void loop_admit(struct sgc_control *control, int fd)
         return;
     }
     for (unsigned i = 0; i < SGC_CONTROL_CLIENTS; i++) {
-        if (control->clients[i].fd >= 0)
+        if (!sgc_control_client_is_free(&control->clients[i]))
             continue;
         if (!sgc_control_client_begin(&control->clients[i], fd))
             loop_turn_away(fd, "ENOMEM", "no memory for another client");
@@ -80,7 +81,7 @@ static int64_t loop_timeout_ns(const struct control_loop *loop, uint64_t now_ns)
         return 0;
     for (unsigned i = 0; i < SGC_CONTROL_CLIENTS; i++) {
         const struct sgc_control_client *client = &loop->control->clients[i];
-        const uint64_t client_ns = client->fd < 0 ? UINT64_MAX : sgc_control_client_due_ns(client);
+        const uint64_t client_ns = sgc_control_client_is_free(client) ? UINT64_MAX : sgc_control_client_due_ns(client);
         due_ns = client_ns < due_ns ? client_ns : due_ns;
     }
     if (due_ns == UINT64_MAX)
@@ -96,7 +97,9 @@ static void loop_fill(const struct control_loop *loop, struct pollfd polled[N_PO
     for (unsigned i = 0; i < SGC_CONTROL_CLIENTS; i++) {
         const struct sgc_control_client *client = &control->clients[i];
         const short child_events = client->fd < 0 ? 0 : sgc_control_client_child_events(client);
-        polled[1 + 2 * i] = (struct pollfd){client->fd, client->fd < 0 ? 0 : sgc_control_client_events(client), 0};
+        /* Who has hung up would be reported again and again. */
+        polled[1 + 2 * i] = (struct pollfd){client->leaving ? -1 : client->fd,
+                                            client->fd < 0 ? 0 : sgc_control_client_events(client), 0};
         polled[2 + 2 * i] = (struct pollfd){child_events ? client->child_fd : -1, child_events, 0};
     }
 }
@@ -113,7 +116,7 @@ static void loop_round(struct control_loop *loop)
     loop->busy = false;
     for (unsigned i = 0; i < SGC_CONTROL_CLIENTS; i++) {
         struct sgc_control_client *client = &loop->control->clients[i];
-        if (client->fd >= 0)
+        if (!sgc_control_client_is_free(client))
             loop->busy |= sgc_control_client_step(client, polled[1 + 2 * i].revents, polled[2 + 2 * i].revents, now_ns);
     }
     if (polled[0].revents)

@@ -1,6 +1,6 @@
 /* control_record.c - the commands record and record_stop.
  * Called by control_client.c. The recorder is core/heap/record*.c; its format <slabgc/recording.h>. A recording that
- * begins while heaps are open attaches the server's thread, as a collection does (control_act.c). Locks: in a turn
+ * begins while heaps are open attaches its thread, as a collection does (control_act.c). Locks: in a turn
  * (runtime.h) over the look for the heap alone. */
 #include "core/heap/record.h"
 #include "core/runtime/control.h"

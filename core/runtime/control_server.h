@@ -1,12 +1,14 @@
 /* control_server.h - the control server's own types: what its files share.
  * control.c         life: start, the socket's place, fork, exit
  * control_loop.c    the thread: polls, accepts, gives each client its turn
+ * control_work.c    the thread for commands that wait: one at a time
  * control_client.c  one client: lines in, answers out, deadlines
  * control_answer.c  one request: parsing, parameters, results and refusals as lines
  * control_commands.c the list of commands
  *
- * One thread does it all; what other threads touch is struct sgc_control's descriptors (fork closes them in the child,
- * so they change under its lock), `gone` and the start of heaps. */
+ * One thread does it all but for commands that wait, whose request and child are the second thread's meanwhile; what
+ * other threads touch is struct sgc_control's descriptors (fork closes them in the child, so they change under its
+ * lock), `gone` and the start of heaps. */
 #ifndef SLABGC_CORE_RUNTIME_CONTROL_SERVER_H
 #define SLABGC_CORE_RUNTIME_CONTROL_SERVER_H
 
@@ -18,6 +20,7 @@
 #define SGC_CONTROL_CLIENTS 8
 #define SGC_CONTROL_CHILD_DEADLINE_S 30           /* of a snapshot's child */
 #define SGC_CONTROL_FOLLOW_NS UINT64_C(100000000) /* between two looks for more */
+#define SGC_CONTROL_LOOK_NS UINT64_C(5000000)     /* between two looks whether a command that waits is over */
 #define SGC_CONTROL_ID_BYTES 1024                 /* the text of an id, with its NUL */
 
 struct sgc_control_request {
@@ -42,6 +45,9 @@ struct sgc_control_client {
     uint64_t line_since_ns;   /* the unfinished line in `in` began; 0: none */
     uint64_t unread_since_ns; /* the client last took something of `out`; 0: it is empty */
     bool eof, ending;         /* no more comes in; to be closed when `out` is empty */
+    bool working, leaving;    /* its command is control_work.c's; it ends when that is over */
+    uint64_t look_ns;         /* when to ask whether it is */
+    int worked;               /* what the command returned */
     pid_t child;              /* snapshot that answers; 0: none */
     int child_fd;             /* its lines; -1 */
     int child_out;            /* where it writes them, while it is made; -1 */
@@ -87,11 +93,23 @@ extern char *sgc_control_report_path;     /* NULL: none wanted */
 /* ---- control_loop.c */
 void *sgc_control_main(void *server);
 
+/* ---- control_work.c, for the server's thread */
+/* Has sgc_control_client_work called on the second thread, after those of clients before; on this one where no thread
+ * can be had. Waits for its end for a moment, unless others are before it. */
+void sgc_control_work_begin(struct sgc_control_client *client);
+bool sgc_control_work_is_over(const struct sgc_control_client *client);
+/* False: it runs. True: it will not, or is over. */
+bool sgc_control_work_cancel(const struct sgc_control_client *client);
+bool sgc_control_work_is_mine(void); /* any thread: it is the second one */
+void sgc_control_work_forget(void);  /* in a forked child, lock held */
+
 /* ---- control_client.c */
 extern uint64_t sgc_control_deadline_ns; /* of an unfinished line, and of answers nobody reads: 10 s, less in tests */
 void sgc_control_client_init(struct sgc_control_client *client);          /* nobody */
 bool sgc_control_client_begin(struct sgc_control_client *client, int fd); /* false: no memory; fd stays the caller's */
 void sgc_control_client_end(struct sgc_control_client *client);
+bool sgc_control_client_is_free(const struct sgc_control_client *client); /* nobody, and nothing is done for anybody */
+void sgc_control_client_work(struct sgc_control_client *client);          /* for control_work.c: runs its command */
 /* What to poll for on its descriptor, and on its child's (0: nothing). */
 short sgc_control_client_events(const struct sgc_control_client *client);
 short sgc_control_client_child_events(const struct sgc_control_client *client);
@@ -110,6 +128,8 @@ size_t sgc_control_write_result(struct sgc_control_request *request, char *out);
 size_t sgc_control_write_items(struct sgc_control_request *request, json_t *items, char *out); /* 0: they do not fit */
 
 /* ---- control_commands.c */
+/* It takes no turn and waits for no stop: the server's thread runs it. */
+bool sgc_control_is_at_once(const struct sgc_control_command *command);
 const struct sgc_control_command *sgc_control_find(const char *name);
 const struct sgc_control_command *sgc_control_command_at(size_t i); /* NULL behind the last */
 
