@@ -63,7 +63,11 @@ void sgc_pacer_collected(struct sgc_heap *heap, enum sgc_collect_kind kind)
     const uint64_t live = pacer_live_bytes(heap);
     __atomic_store_n(&pacer->live_bytes, live, __ATOMIC_RELAXED);
     __atomic_store_n(&pacer->since_minor_bytes, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&pacer->requested, 0, __ATOMIC_RELAXED);
+    uint32_t minor = 1;
+    if (kind == SGC_COLLECT_FULL)
+        __atomic_store_n(&pacer->requested, 0, __ATOMIC_RELAXED);
+    else /* a full one stays asked for until it comes: who asked will not ask again */
+        __atomic_compare_exchange_n(&pacer->requested, &minor, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     const int64_t external = __atomic_load_n(&heap->external_bytes, __ATOMIC_RELAXED);
     if (kind == SGC_COLLECT_FULL)
         pacer_set_trigger(heap, live + (external > 0 ? (uint64_t)external : 0));

@@ -119,6 +119,19 @@ START_TEST(a_request_is_met_at_the_next_allocation_at_rest)
 }
 END_TEST
 
+START_TEST(a_minor_collection_does_not_meet_a_request_for_a_full_one)
+{
+    sgc_pacer_request(heap, SGC_COLLECT_MINOR);
+    sgc_heap_collect(heap, SGC_COLLECT_MINOR);
+    ck_assert_int_eq(sgc_pacer_poll(heap), -1);
+    sgc_pacer_request(heap, SGC_COLLECT_FULL);
+    sgc_heap_collect(heap, SGC_COLLECT_MINOR);
+    ck_assert_int_eq(sgc_pacer_poll(heap), SGC_COLLECT_FULL);
+    sgc_heap_collect(heap, SGC_COLLECT_FULL);
+    ck_assert_int_eq(sgc_pacer_poll(heap), -1);
+}
+END_TEST
+
 START_TEST(external_bytes_count_and_can_be_given_back)
 {
     pace(0, 100, 4 * MIB);
@@ -182,6 +195,7 @@ int main(void)
     tcase_add_test(tc, minor_collections_do_not_move_the_full_ones_mark);
     tcase_add_test(tc, a_request_is_due_at_once_and_the_greater_one_wins);
     tcase_add_test(tc, a_request_is_met_at_the_next_allocation_at_rest);
+    tcase_add_test(tc, a_minor_collection_does_not_meet_a_request_for_a_full_one);
     tcase_add_test(tc, external_bytes_count_and_can_be_given_back);
     tcase_add_test(tc, external_bytes_that_stay_are_part_of_what_lived);
     tcase_add_test(tc, the_pace_may_change_while_others_poll);
