@@ -311,6 +311,30 @@ START_TEST(no_memory_is_an_error_that_changes_nothing)
 }
 END_TEST
 
+static int last_cache(void *arg, struct sgc_cache *cache)
+{
+    *(struct sgc_cache **)arg = cache;
+    return 0;
+}
+
+START_TEST(after_its_cache_was_destroyed_another_is_made)
+{
+    open_strategy(_i);
+    struct node *key = held_node();
+    for (int i = 0; i < 2; i++) {
+        void *ephemeron = sgc_ephemeron_new(heap, key, key);
+        ck_assert_ptr_nonnull(ephemeron);
+        sgc_drop(ephemeron);
+        struct sgc_cache *cache = NULL; /* a program that destroys all it finds comes by it */
+        sgc_cache_for_each(heap, last_cache, &cache);
+        ck_assert_str_eq(sgc_cache_name(cache), "slabgc.ephemeron");
+        ck_assert_int_eq(sgc_cache_destroy(cache, NULL), 0);
+    }
+    sgc_drop(key);
+    finish();
+}
+END_TEST
+
 static void key_of_node(void *arg)
 {
     sgc_ephemeron_key(arg);
@@ -356,6 +380,7 @@ int main(void)
     tcase_add_test(tc, a_mark_stack_that_cannot_grow_finds_the_same_values);
     tcase_add_test(tc, the_value_of_a_dying_key_is_not_to_be_had);
     tcase_add_loop_test(tc, no_memory_is_an_error_that_changes_nothing, 0, 2);
+    tcase_add_loop_test(tc, after_its_cache_was_destroyed_another_is_made, 0, 2);
     tcase_add_loop_test(tc, asking_another_object_for_its_key_panics, 0, 2);
     tcase_add_loop_test(tc, under_a_section_an_ephemeron_is_made_without_collecting, 0, 2);
     suite_add_tcase(suite, tc);
