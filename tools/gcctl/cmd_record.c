@@ -322,7 +322,7 @@ const struct gcctl_command gcctl_command_record = {
                    "file is FILE.part until it "
                    "is whole; one that was cut "
                    "off (the process was killed, say) is read up to there.",
-    .examples = "gcctl record -o words.trace -- slabgc-wordgraph --repeat=10\n"
+    .examples = "gcctl record -o words.trace -- wordgraph --max-words=1000 --repeat=10\n"
                 "gcctl record wordgraph --for 10s -o words.trace",
     .arguments = arguments,
     .options = options,
