@@ -57,7 +57,8 @@ struct sgc_front {
     uint32_t n_away;
     struct sgc_slab *remote_head
         __attribute__((aligned(64))); /* stack of slabs with remote frees: pushed by others, taken whole (remote.c) */
-    uint32_t n_whole;                 /* slabs on it of which every slot was freed; a hint; atomic */
+    int32_t n_whole; /* slabs on it of which every slot was freed, less what a walk along it costs (remote.c); a hint;
+                        atomic */
 } __attribute__((aligned(64)));
 
 struct sgc_class {
@@ -81,7 +82,7 @@ struct sgc_class {
     uint64_t n_large_taken, n_large_returned; /* atomic */
     uint64_t n_returned;                      /* slots given back by threads without a front; atomic */
     struct sgc_slab *remote_head __attribute__((aligned(64))); /* as a front's, for slabs without an owner */
-    uint32_t n_whole;
+    int32_t n_whole;
 };
 
 /* sgc_cache.managed_manual, unless 0. RECORDED: made while a recording ran, which hears of each bare object: no inline

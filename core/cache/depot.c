@@ -265,7 +265,7 @@ static struct sgc_slab *steal_locked(struct sgc_class *class_, struct slab_surpl
 {
     SGC_LIST_FOR_EACH (at, &class_->fronts) {
         struct sgc_front *front = SGC_LIST_ENTRY(at, struct sgc_front, link);
-        if (__atomic_load_n(&front->n_whole, __ATOMIC_RELAXED) == 0)
+        if (__atomic_load_n(&front->n_whole, __ATOMIC_RELAXED) <= 0)
             continue;
         sgc_remote_steal_locked(class_, front, surplus);
         struct sgc_slab *slab = depot_take_locked(class_);
@@ -325,7 +325,7 @@ size_t sgc_depot_shrink(struct sgc_class *class_)
     }
     SGC_LIST_FOR_EACH (at, &class_->fronts) {
         struct sgc_front *front = SGC_LIST_ENTRY(at, struct sgc_front, link);
-        if (__atomic_load_n(&front->n_whole, __ATOMIC_RELAXED))
+        if (__atomic_load_n(&front->remote_head, __ATOMIC_RELAXED))
             sgc_remote_steal_locked(class_, front, &surplus);
     }
     for (struct sgc_slab *slab; (slab = depot_take_locked(class_)) != NULL;)

@@ -41,6 +41,9 @@
 
 /* Whole slabs (1 MiB) that may wait for an owner who does not look; then a freeing thread hands them on */
 #define WHOLE_MAX 16
+/* Of as many slabs that a thief put back one must have become whole until the next walk: each walk is paid for by what
+ * it finds, and so much of the stack may wait besides. */
+#define WALK_SHARE 16
 
 static void stack_push(struct sgc_class *class_, struct sgc_slab *slab, struct sgc_front *owner)
 {
@@ -64,7 +67,7 @@ static struct sgc_slab *stack_take(struct sgc_class *class_, struct sgc_front *f
 /* A slab became whole by remote frees alone. Beyond WHOLE_MAX the caller does the owner's work. */
 static SGC_NOINLINE void remote_whole(struct sgc_class *class_, struct sgc_front *owner)
 {
-    uint32_t *n_whole = owner ? &owner->n_whole : &class_->n_whole;
+    int32_t *n_whole = owner ? &owner->n_whole : &class_->n_whole;
     if (__atomic_add_fetch(n_whole, 1, __ATOMIC_RELAXED) < WHOLE_MAX)
         return;
     struct slab_surplus surplus = {NULL};
@@ -183,6 +186,7 @@ void sgc_remote_steal_locked(struct sgc_class *class_, struct sgc_front *victim,
 {
     sgc_lock_assert_held(&class_->lock);
     struct sgc_slab *slab = stack_take(class_, victim);
+    int32_t n_back = 0;
     while (slab) {
         struct sgc_slab *next = slab->remote_next;
         struct sgc_front *owner = slab_owner(slab);
@@ -191,7 +195,10 @@ void sgc_remote_steal_locked(struct sgc_class *class_, struct sgc_front *victim,
             sgc_depot_put_locked(slab, surplus);
         } else {
             stack_push(class_, slab, owner);
+            n_back++;
         }
         slab = next;
     }
+    if (n_back >= WALK_SHARE)
+        __atomic_fetch_sub(&victim->n_whole, n_back / WALK_SHARE, __ATOMIC_RELAXED);
 }

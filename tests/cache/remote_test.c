@@ -98,6 +98,34 @@ START_TEST(slabs_freed_wholly_by_others_return_although_the_owner_never_looks)
 }
 END_TEST
 
+START_TEST(a_walk_along_slabs_in_use_is_paid_for_by_whole_ones)
+{
+    enum { N = 200, N_WHOLE = 16 };
+    struct objects all, some = {NULL, 0}, whole;
+    alloc_many(&all, N * PER_SLAB);
+    struct sgc_front *front = sgc_front_of(cache->classes[0]);
+    some.at = malloc(N * sizeof(void *));
+    for (size_t i = 0; i < N - N_WHOLE; i++) { /* one of each slab, so that it is on the owner's stack */
+        some.at[some.n++] = all.at[i * PER_SLAB];
+        all.at[i * PER_SLAB] = NULL;
+    }
+    whole = (struct objects){all.at + (N - N_WHOLE) * PER_SLAB, N_WHOLE * PER_SLAB};
+    in_thread(free_all, &some);
+    ck_assert_int_eq(front->n_whole, 0);
+    in_thread(free_all, &whole);
+    ck_assert_uint_le(n_slabs(), N - N_WHOLE / 2);
+    ck_assert_int_lt(front->n_whole, 0); /* a walk found the others, and puts the next one off */
+    all.n -= whole.n;
+    in_thread(free_all, &all);
+    ck_assert_uint_le(n_slabs(), 32);
+    ck_assert_uint_eq(sgc_cache_n_live(cache), 0);
+    sgc_cache_shrink(cache); /* looks at all */
+    ck_assert_uint_eq(n_slabs(), 0);
+    free(some.at);
+    free(all.at);
+}
+END_TEST
+
 static void *alloc_one_slab(void *out)
 {
     *(uint64_t *)out = n_slabs();
@@ -510,6 +538,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, the_owner_takes_over_what_others_freed);
     tcase_add_test(tcase, slabs_freed_wholly_by_others_return_although_the_owner_never_looks);
+    tcase_add_test(tcase, a_walk_along_slabs_in_use_is_paid_for_by_whole_ones);
     tcase_add_test(tcase, a_thread_in_need_takes_whole_slabs_of_one_that_does_not_look);
     tcase_add_test(tcase, a_slab_stays_while_a_thread_is_between_its_bit_and_its_announcement);
     tcase_add_test(tcase, a_thief_leaves_a_slab_that_somebody_is_still_freeing_into);
