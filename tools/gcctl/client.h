@@ -27,5 +27,7 @@ int gcctl_client_fd(const struct gcctl_client *client); /* for poll */
 /* Calls visit for each live process that answers: its hello result (borrowed) and socket's path. Removes stale sockets.
  * n_silent: of how many it was noted that, and why, they did not answer. */
 int gcctl_for_each_process(int (*visit)(void *arg, const char *path, json_t *hello), void *arg, size_t *n_silent);
+/* When no process was found by a word that could have been a file's name: says that there is no such file, if so. */
+void gcctl_note_no_file(const char *word);
 
 #endif

@@ -47,8 +47,11 @@ static int collect(struct gcctl_report *report, const struct gcctl_call *call)
     if (!source && !gcctl_text(call, "pid") && (tune || recording))
         return 0;
     struct gcctl_client *client = gcctl_connect(call, source, &status);
-    if (!client)
+    if (!client) {
+        if (status == EX_UNAVAILABLE)
+            gcctl_note_no_file(source);
         return status;
+    }
     status = gcctl_report_process(report, client, &options);
     gcctl_disconnect(client);
     return status;

@@ -108,7 +108,10 @@ json_t *gcctl_effective_of(const struct gcctl_call *call, const char *word, int 
     const bool is_socket = dot && strcmp(dot, ".sock") == 0;
     if (!is_socket && (strchr(word, '/') || access(word, F_OK) == 0))
         return gcctl_effective_config(word, false, status);
-    return gcctl_effective_process(call, word, status);
+    json_t *values = gcctl_effective_process(call, word, status);
+    if (!values && *status == EX_UNAVAILABLE)
+        gcctl_note_no_file(word);
+    return values;
 }
 
 /* ---- differences */

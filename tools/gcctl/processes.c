@@ -298,3 +298,9 @@ struct gcctl_client *gcctl_connect(const struct gcctl_call *call, const char *pr
     gcctl_connection_timeout(client, timeout_ns);
     return client;
 }
+
+void gcctl_note_no_file(const char *word)
+{
+    if (word && !strchr(word, '/') && strspn(word, "0123456789") < strlen(word) && access(word, F_OK))
+        gcctl_note("nor is there a file %s", word);
+}

@@ -347,6 +347,8 @@ mkdir -p gcctl.runfiles/slabgc && printf '[heap]\nstrategy = rcu\n' >caller.conf
 status=0
 (cd gcctl.runfiles/slabgc && BUILD_WORKING_DIRECTORY=$dir timeout 60 "$gcctl" config check caller.conf) >out 2>err || status=$?
 says "under bazel run a file's name means the caller's directory" 0 out "caller.conf: good"
+run report -o page.html nowhere.trace
+says "a word that names neither process nor file is said to be neither" 69 err "nor is there a file nowhere.trace"
 echo text >"$dir/file.sock"
 run stat --pid="$dir/file.sock"
 says "a file in a socket's place is named as what it is" 69 err "file.sock: is no socket"
