@@ -6,6 +6,7 @@
 
 #include "core/base/check.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
@@ -29,6 +30,14 @@ static SGC_COLD bool fault_count(const char *call)
 bool sgc_os_fault_here(const char *call)
 {
     return sgc_unlikely(atomic_load_explicit(&counting, memory_order_relaxed)) && fault_count(call);
+}
+
+bool sgc_os_fault_fail(const char *call, int error)
+{
+    if (!sgc_os_fault_here(call))
+        return false;
+    errno = error;
+    return true;
 }
 
 void sgc_os_fault_arm(uint64_t k, bool forever)

@@ -9,6 +9,8 @@
 
 /* True when this passage is the one to fail. `call` names the system call (a string constant). Any thread. */
 bool sgc_os_fault_here(const char *call);
+/* The same, and errno is error then: for calls that say why by errno. */
+bool sgc_os_fault_fail(const char *call, int error);
 
 /* Test side. arm(k): passage number k from now (1-based) fails; with `forever`, all from k on; 0: none, only counts.
  * disarm: none fails from now on; the count goes on. Passages of all threads are counted together. */

@@ -17,15 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The one place where a system call of this file fails by injection. */
-static bool file_fault(const char *call, int error)
-{
-    if (!sgc_os_fault_here(call))
-        return false;
-    errno = error;
-    return true;
-}
-
 static int file_error(struct sgc_error *error, const char *path, const char *what)
 {
     int code = -errno;
@@ -34,14 +25,14 @@ static int file_error(struct sgc_error *error, const char *path, const char *wha
 
 static int file_open_fd(const char *path, int flags)
 {
-    if (file_fault("open", EMFILE))
+    if (sgc_os_fault_fail("open", EMFILE))
         return -1;
     return open(path, flags | O_CLOEXEC);
 }
 
 static int file_stat_fd(int fd, struct stat *out)
 {
-    return file_fault("fstat", EIO) ? -1 : fstat(fd, out);
+    return sgc_os_fault_fail("fstat", EIO) ? -1 : fstat(fd, out);
 }
 
 static const char *file_kind(mode_t mode)
@@ -139,7 +130,7 @@ static int file_check_directory(const char *path, const struct stat *file, bool 
     int code = 0;
     if (file_stat_fd(fd, &st))
         code = file_error(error, directory, "cannot examine directory");
-    else if (file_fault("fstatat", EIO) || fstatat(fd, entry, &at_entry, AT_SYMLINK_NOFOLLOW))
+    else if (sgc_os_fault_fail("fstatat", EIO) || fstatat(fd, entry, &at_entry, AT_SYMLINK_NOFOLLOW))
         code = file_error(error, path, "cannot examine");
     else
         code = file_check_owner_mode("directory ", directory, &st, error);
@@ -157,7 +148,7 @@ static int file_real_path(int fd, const char *path, char out[PATH_MAX], struct s
 {
     char link[64];
     snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    ssize_t length = file_fault("readlink", ENOENT) ? -1 : readlink(link, out, PATH_MAX);
+    ssize_t length = sgc_os_fault_fail("readlink", ENOENT) ? -1 : readlink(link, out, PATH_MAX);
     if (length < 0)
         return file_error(error, path, "is a symbolic link that cannot be resolved through /proc");
     if (length == PATH_MAX)
@@ -193,7 +184,8 @@ static ssize_t file_read_to_end(int fd, char *out, size_t max_bytes)
 {
     size_t length = 0;
     while (length <= max_bytes) {
-        ssize_t n = file_fault("read", EIO) ? -1 : pread(fd, out + length, max_bytes + 1 - length, (off_t)length);
+        ssize_t n =
+            sgc_os_fault_fail("read", EIO) ? -1 : pread(fd, out + length, max_bytes + 1 - length, (off_t)length);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)

@@ -9,32 +9,24 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static bool packet_fault(const char *call, int error)
-{
-    if (!sgc_os_fault_here(call))
-        return false;
-    errno = error;
-    return true;
-}
-
 int sgc_os_packet_prepare(int fd, size_t room_bytes)
 {
     int type;
     socklen_t length = sizeof(type);
-    if (packet_fault("getsockopt", ENOBUFS) || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0)
+    if (sgc_os_fault_fail("getsockopt", ENOBUFS) || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0)
         return -errno;
     if (type != SOCK_SEQPACKET)
         return -EPROTOTYPE;
     const int room = (int)room_bytes;
-    if (packet_fault("setsockopt", EPERM) || setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) != 0)
+    if (sgc_os_fault_fail("setsockopt", EPERM) || setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) != 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)); /* less is slower, not wrong */
-    return packet_fault("fcntl", EINTR) || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 ? -errno : 0;
+    return sgc_os_fault_fail("fcntl", EINTR) || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 ? -errno : 0;
 }
 
 int sgc_os_packet_send(int fd, const void *data, size_t n_bytes)
 {
     for (;;) {
-        if (!packet_fault("send", EPIPE) && send(fd, data, n_bytes, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+        if (!sgc_os_fault_fail("send", EPIPE) && send(fd, data, n_bytes, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
             return 0;
         if (errno == EWOULDBLOCK || errno == ENOBUFS)
             return -EAGAIN;
@@ -46,7 +38,7 @@ int sgc_os_packet_send(int fd, const void *data, size_t n_bytes)
 int sgc_os_packet_wait(int fd, unsigned timeout_ms)
 {
     struct pollfd at = {.fd = fd, .events = POLLOUT};
-    const int n = packet_fault("poll", ENOMEM) ? -1 : poll(&at, 1, (int)timeout_ms);
+    const int n = sgc_os_fault_fail("poll", ENOMEM) ? -1 : poll(&at, 1, (int)timeout_ms);
     return n > 0 || (n < 0 && errno == EINTR) ? 0 : -ETIMEDOUT;
 }
 

@@ -20,14 +20,6 @@
 #define NAME_BYTES 64 /* of a socket: the rest of sun_path is for /proc/self/fd/N/ */
 #define MAX_PASSED 4  /* descriptors looked at in one message; the kernel closes the rest */
 
-static bool socket_fault(const char *call, int error)
-{
-    if (!sgc_os_fault_here(call))
-        return false;
-    errno = error;
-    return true;
-}
-
 static int socket_error(struct sgc_error *error, const char *directory, const char *name, const char *what)
 {
     const int code = -errno;
@@ -39,14 +31,14 @@ static int socket_error(struct sgc_error *error, const char *directory, const ch
 
 int sgc_os_directory_open(const char *path, struct sgc_error *error)
 {
-    const int fd = socket_fault("open", EMFILE) ? -1 : open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const int fd = sgc_os_fault_fail("open", EMFILE) ? -1 : open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     return fd < 0 ? socket_error(error, "", path, "cannot open directory") : fd;
 }
 
 static int directory_check_private(int fd, const char *parent, const char *name, struct sgc_error *error)
 {
     struct stat st;
-    if (socket_fault("fstat", EIO) || fstat(fd, &st))
+    if (sgc_os_fault_fail("fstat", EIO) || fstat(fd, &st))
         return socket_error(error, parent, name, "cannot examine");
     if (st.st_uid != geteuid())
         return sgc_error_set(error, -EPERM, "%s/%s: owned by user %u, not by user %u", parent, name, st.st_uid,
@@ -63,10 +55,11 @@ int sgc_os_directory_private(const char *parent, const char *name, struct sgc_er
     if (above < 0)
         return above;
     int code = 0, fd = -1;
-    if ((socket_fault("mkdirat", EROFS) || mkdirat(above, name, 0700)) && errno != EEXIST)
+    if ((sgc_os_fault_fail("mkdirat", EROFS) || mkdirat(above, name, 0700)) && errno != EEXIST)
         code = socket_error(error, parent, name, "cannot make directory");
     if (code == 0) {
-        fd = socket_fault("openat", EMFILE) ? -1 : openat(above, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        fd = sgc_os_fault_fail("openat", EMFILE) ? -1
+                                                 : openat(above, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
             code = socket_error(error, parent, name, "is no directory of this user's");
     }
@@ -90,7 +83,7 @@ static int socket_address(int directory, const char *name, struct sockaddr_un *o
 
 static int socket_make(void)
 {
-    return socket_fault("socket", EMFILE) ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return sgc_os_fault_fail("socket", EMFILE) ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
 /* Binds to a name of this process's own, then renames. */
@@ -104,11 +97,11 @@ static int socket_publish(int fd, int directory, const char *name, int backlog, 
     if (code)
         return code;
     unlinkat(directory, first, 0); /* of an earlier process with this pid */
-    if (socket_fault("bind", EACCES) || bind(fd, (struct sockaddr *)&address, sizeof(address)))
+    if (sgc_os_fault_fail("bind", EACCES) || bind(fd, (struct sockaddr *)&address, sizeof(address)))
         return -errno;
-    if (!socket_fault("fchmodat", EIO) && fchmodat(directory, first, 0600, 0) == 0 &&
-        !socket_fault("listen", ENOBUFS) && listen(fd, backlog) == 0 && !socket_fault("fstatat", EIO) &&
-        fstatat(directory, first, &st, AT_SYMLINK_NOFOLLOW) == 0 && !socket_fault("renameat", EACCES) &&
+    if (!sgc_os_fault_fail("fchmodat", EIO) && fchmodat(directory, first, 0600, 0) == 0 &&
+        !sgc_os_fault_fail("listen", ENOBUFS) && listen(fd, backlog) == 0 && !sgc_os_fault_fail("fstatat", EIO) &&
+        fstatat(directory, first, &st, AT_SYMLINK_NOFOLLOW) == 0 && !sgc_os_fault_fail("renameat", EACCES) &&
         renameat(directory, first, directory, name) == 0) {
         file->device = st.st_dev;
         file->inode = st.st_ino;
@@ -136,7 +129,7 @@ int sgc_os_socket_probe(int directory, const char *name)
 {
     struct sockaddr_un address;
     struct stat st;
-    if (socket_fault("fstatat", EIO) || fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW))
+    if (sgc_os_fault_fail("fstatat", EIO) || fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW))
         return -errno;
     if (!S_ISSOCK(st.st_mode))
         return -ENOTSOCK;
@@ -147,7 +140,7 @@ int sgc_os_socket_probe(int directory, const char *name)
     if (fd < 0)
         return -errno;
     const int failed =
-        socket_fault("connect", EIO) || connect(fd, (struct sockaddr *)&address, sizeof(address)) ? errno : 0;
+        sgc_os_fault_fail("connect", EIO) || connect(fd, (struct sockaddr *)&address, sizeof(address)) ? errno : 0;
     close(fd);
     return failed == EAGAIN ? 0 : -failed; /* a backlog that is full is somebody's */
 }
@@ -158,7 +151,7 @@ void sgc_os_socket_remove(int directory, const char *name, const struct sgc_os_s
     if (file &&
         (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) || st.st_dev != file->device || st.st_ino != file->inode))
         return;
-    if (!socket_fault("unlinkat", EACCES))
+    if (!sgc_os_fault_fail("unlinkat", EACCES))
         unlinkat(directory, name, 0);
 }
 
@@ -166,7 +159,8 @@ void sgc_os_socket_remove(int directory, const char *name, const struct sgc_os_s
 
 int sgc_os_socket_accept(int listener)
 {
-    const int fd = socket_fault("accept4", EMFILE) ? -1 : accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int fd =
+        sgc_os_fault_fail("accept4", EMFILE) ? -1 : accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }
 
@@ -174,7 +168,7 @@ int sgc_os_socket_peer(int fd, uid_t *uid)
 {
     struct ucred peer;
     socklen_t length = sizeof(peer);
-    if (socket_fault("getsockopt", EIO) || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length))
+    if (sgc_os_fault_fail("getsockopt", EIO) || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length))
         return -errno;
     *uid = peer.uid;
     return 0;
@@ -208,7 +202,7 @@ ssize_t sgc_os_socket_receive(int fd, void *out, size_t n, int *passed)
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
     *passed = -1;
     const ssize_t got =
-        socket_fault("recvmsg", ECONNRESET) ? -1 : recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        sgc_os_fault_fail("recvmsg", ECONNRESET) ? -1 : recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (got < 0)
         return errno == EINTR ? -EAGAIN : -errno;
     *passed = socket_take_passed(&message);
@@ -217,7 +211,7 @@ ssize_t sgc_os_socket_receive(int fd, void *out, size_t n, int *passed)
 
 ssize_t sgc_os_socket_send(int fd, const void *bytes, size_t n)
 {
-    const ssize_t sent = socket_fault("send", EPIPE) ? -1 : send(fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t sent = sgc_os_fault_fail("send", EPIPE) ? -1 : send(fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0)
         return errno == EINTR ? -EAGAIN : -errno;
     return sent;
@@ -227,7 +221,7 @@ ssize_t sgc_os_socket_send(int fd, const void *bytes, size_t n)
 
 int sgc_os_pipe(int ends[2])
 {
-    if (socket_fault("pipe2", EMFILE) || pipe2(ends, O_CLOEXEC))
+    if (sgc_os_fault_fail("pipe2", EMFILE) || pipe2(ends, O_CLOEXEC))
         return -errno;
     if (fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0)
         return 0;
@@ -239,7 +233,7 @@ int sgc_os_pipe(int ends[2])
 
 ssize_t sgc_os_read(int fd, void *out, size_t n)
 {
-    const ssize_t got = socket_fault("read", EIO) ? -1 : read(fd, out, n);
+    const ssize_t got = sgc_os_fault_fail("read", EIO) ? -1 : read(fd, out, n);
     if (got < 0)
         return errno == EINTR ? -EAGAIN : -errno;
     return got;
@@ -253,7 +247,7 @@ void sgc_os_close(int fd)
 int sgc_os_poll(struct pollfd *fds, size_t n, int64_t timeout_ns)
 {
     const struct timespec timeout = {timeout_ns / 1000000000, timeout_ns % 1000000000};
-    const int ready = socket_fault("ppoll", EINTR) ? -1 : ppoll(fds, n, timeout_ns < 0 ? NULL : &timeout, NULL);
+    const int ready = sgc_os_fault_fail("ppoll", EINTR) ? -1 : ppoll(fds, n, timeout_ns < 0 ? NULL : &timeout, NULL);
     if (ready >= 0)
         return ready;
     for (size_t i = 0; i < n; i++)
@@ -264,12 +258,12 @@ int sgc_os_poll(struct pollfd *fds, size_t n, int64_t timeout_ns)
 int sgc_os_append(const char *path, const char *text, size_t n)
 {
     const int fd =
-        socket_fault("open", EACCES) ? -1 : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
+        sgc_os_fault_fail("open", EACCES) ? -1 : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
     if (fd < 0)
         return -errno;
     ssize_t written = 0;
     if (n > 0)
-        written = socket_fault("write", ENOSPC) ? -1 : write(fd, text, n);
+        written = sgc_os_fault_fail("write", ENOSPC) ? -1 : write(fd, text, n);
     const int code = written < 0 ? -errno : (size_t)written < n ? -EIO : 0;
     close(fd);
     return code;

@@ -2,6 +2,7 @@
 #include "core/os/fault.h"
 
 #include "tests/support/expect.h"
+#include <errno.h>
 #include <pthread.h>
 
 /* Passes n gates; bit i of the result: passage i + 1 failed. */
@@ -27,6 +28,18 @@ START_TEST(only_the_kth_passage_fails)
     ck_assert_uint_eq(pass(8), 1u << 2);
     ck_assert_uint_eq(sgc_os_fault_n_passed(), 8);
     ck_assert(sgc_os_fault_fired());
+}
+END_TEST
+
+START_TEST(a_call_that_fails_says_why_and_one_that_passes_leaves_errno)
+{
+    sgc_os_fault_arm(2, false);
+    errno = EAGAIN;
+    ck_assert(!sgc_os_fault_fail("read", EIO));
+    ck_assert_int_eq(errno, EAGAIN);
+    ck_assert(sgc_os_fault_fail("read", EIO));
+    ck_assert_int_eq(errno, EIO);
+    ck_assert_str_eq(sgc_os_fault_fired_call(), "read");
 }
 END_TEST
 
@@ -106,6 +119,7 @@ int main(void)
     TCase *tc = tcase_create("fault");
     tcase_add_test(tc, gates_pass_before_the_first_arm_and_are_not_counted);
     tcase_add_test(tc, only_the_kth_passage_fails);
+    tcase_add_test(tc, a_call_that_fails_says_why_and_one_that_passes_leaves_errno);
     tcase_add_test(tc, forever_fails_all_from_the_kth_on);
     tcase_add_test(tc, zero_counts_and_fails_none);
     tcase_add_test(tc, disarm_fails_none_and_counts_on);
