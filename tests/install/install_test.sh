@@ -132,6 +132,7 @@ claim "plugin new writes a plug-in" prints '^mine/mine\.c$' gcctl plugin new min
 claim "and does not write over one" ends 73 'there already' gcctl plugin new mine
 claim "nor by --dry-run" eval 'prints "would write other/other.c" gcctl plugin new other --dry-run && [ ! -e other ]'
 claim "a name that is none is refused" ends 64 'no name' gcctl plugin new ../mine
+claim "nor is the name of one that is installed taken" ends 64 "slabgc.s own" gcctl plugin new rcu
 claim "its Makefile builds it, without a warning" eval 'make -C mine CFLAGS="-O2 -Wall -Wextra -Werror"'
 claim "it keeps the contract" prints 'all [0-9]{3} claims of the contract hold' gcctl plugin check mine/mine.so
 claim "its Makefile installs it nowhere when pkg-config does not know where" \

@@ -36,7 +36,17 @@ static bool new_is_name(const char *name)
 {
     const size_t length = strlen(name);
     return length > 0 && length < NAME_BYTES && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == length &&
-           name[0] != '-' && strcmp(name, "none") != 0;
+           name[0] != '-';
+}
+
+/* `make install` would replace it. */
+static bool new_is_taken(const char *name)
+{
+    static const char *const own[] = {"none", "refcount", "generational", "rcu"};
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        if (strcmp(name, own[i]) == 0)
+            return true;
+    return false;
 }
 
 /* PREFIX of PREFIX/share/slabgc/..., else the usual one. */
@@ -161,8 +171,10 @@ static int new_run(struct gcctl_call *call)
     char path[PATH_MAX];
     int status = 0;
     if (!new_is_name(plugin.name))
-        return gcctl_error(EX_USAGE,
-                           "\"%s\" is no name for a plug-in: 1 to 63 of a-z 0-9 _ -, not \"none\", no - in front",
+        return gcctl_error(EX_USAGE, "\"%s\" is no name for a plug-in: 1 to 63 of a-z 0-9 _ -, no - in front",
+                           plugin.name);
+    if (new_is_taken(plugin.name))
+        return gcctl_error(EX_USAGE, "\"%s\" is the name of a strategy of slabgc's own: give yours another",
                            plugin.name);
     if (snprintf(plugin.directory, PATH_MAX, "%s", directory ? directory : plugin.name) >= PATH_MAX)
         return gcctl_error(EX_USAGE, "the directory's path is too long");
