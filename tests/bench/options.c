@@ -50,7 +50,7 @@ static const char usage_text[] =
     "  --loop-ms        how long a loop over one operation lasts (default: the workload's, 50 or 200)\n"
     "  --live           no workload of group cache keeps more objects alive (default 1000000)\n"
     "  --phase-bytes    what phase grows to, as 1073741824 or 1GiB (default 1GiB)\n"
-    "  --phase-idle-ms  how long phase waits for memory to go back (default 2000)\n"
+    "  --phase-idle-ms  how long phase waits for memory to go back (default 3000)\n"
     "  --depth          of binary-trees (default 16)\n"
     "  --objects        in the graph of mark (default 1000000)\n"
     "  --instructions   count instructions by operation too, by valgrind, of N workloads at most (default 24)\n"
@@ -238,7 +238,7 @@ void bench_options_parse(struct bench_options *options, int argc, char **argv)
     *options = (struct bench_options){
         .n_repetitions = 5,
         .params = {
-            .depth = 16, .n_objects = 1000000, .max_live = 1000000, .phase_bytes = 1 << 30, .phase_idle_ms = 2000}};
+            .depth = 16, .n_objects = 1000000, .max_live = 1000000, .phase_bytes = 1 << 30, .phase_idle_ms = 3000}};
     for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
         if (parse_text(options, c) || parse_number(options, c))
             continue;
