@@ -40,6 +40,7 @@ struct sgc_front {
     struct sgc_list partial;  /* other owned slabs with free slots */
     uint32_t n_partial;
     uint8_t idle;                 /* on class->idle_fronts (class lock) */
+    uint16_t looked;              /* as a slab's: the pass that looked at its slabs, while it is idle (class lock) */
     uint8_t torn;                 /* left behind by a fork, not yet put in order (class lock; fork.c) */
     uint64_t n_taken, n_returned; /* slots from slabs to the window, and back to slabs: live = sum(taken) - sum(n) -
                                      sum(returned); single writer, relaxed */
@@ -77,6 +78,9 @@ struct sgc_class {
     struct sgc_slab *empty;                   /* the depot: a few empty slabs kept, linked by remote_next */
     uint32_t n_empty, n_slabs;                /* n_slabs: read by others, relaxed */
     uint32_t n_torn;                          /* fronts of threads that a fork left behind (fork.c) */
+    uint64_t pass_began_ns;                   /* the last pass of purge.c over what nobody owns */
+    uint16_t pass;                            /* its number */
+    bool passing;                             /* it is not over */
     uint32_t inexact;                         /* their counters may be off by a window: set right at the next flush */
     uint64_t large_live_bytes;                /* large class: object bytes of its live objects */
     uint64_t n_large_taken, n_large_returned; /* atomic */

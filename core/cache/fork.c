@@ -6,7 +6,8 @@
  *   its way from or to the arena.
  * In the child such a front is torn: it goes to idle_fronts as it is, and whoever locks the class next puts it in
  *   order. A slab that another thread was announcing may have n_owed > 0 for ever: it stays in use and never leaves
- *   the class. At most one per dead thread.
+ *   the class, at most one per dead thread. So do the slabs of a stack that a dead thread had taken and was taking
+ *   over (remote.c): what others freed in them before the fork is not used again.
  * Counters of torn fronts may be off by a window; n_live is made exact again at the next flush of a stop
  *   (sgc_class_recount). */
 #include "core/cache/internal.h"

@@ -18,14 +18,15 @@
 #include "core/os/clock.h"
 #include "core/os/pages.h"
 
-#define PASS_NS UINT64_C(500000000) /* free pages go after one to two of it; whole slabs decay in a second */
+#define PASS_NS UINT64_C(500000000)        /* free pages go after one to two of it; whole slabs decay in a second */
+#define UNOWNED_PASS_NS INT64_C(375000000) /* less, so that each pass of a thread's finds one due */
 #define DECAY_LOOK_NS UINT64_C(250000000)
 #define DECAY_REST_NS UINT64_C(8000000) /* to the next look when there may be more: each takes about a millisecond */
-#define PERIOD_NS UINT64_C(4000000)    /* of inline allocations, as the period is adapted */
-#define SLABS_PER_LOOK 16              /* from one look at the clock to the next */
-#define CALLS_PER_LOOK 32              /* to the OS, of 2 us each */
-#define TIME_SHARE 4                   /* a thread purges for at most a quarter of its time */
-#define TIME_LEAST_NS UINT64_C(100000) /* the longest time from one look to the next, mostly */
+#define PERIOD_NS UINT64_C(4000000)     /* of inline allocations, as the period is adapted */
+#define SLABS_PER_LOOK 16               /* from one look at the clock to the next */
+#define CALLS_PER_LOOK 32               /* to the OS, of 2 us each */
+#define TIME_SHARE 4                    /* a thread purges for at most a quarter of its time */
+#define TIME_LEAST_NS UINT64_C(100000)  /* the longest time from one look to the next, mostly */
 #define TIME_MOST_NS UINT64_C(2000000)
 
 struct purge {
@@ -106,19 +107,55 @@ static unsigned list_count(const struct sgc_list *list, unsigned most)
     return n;
 }
 
-/* Slabs that no thread owns: the class's and those of the idle front that waited longest. */
-static void unowned_purge(struct purge *purge, struct sgc_class *class_)
+/* Slabs of a list that nobody owns and the pass has not looked at: those are in front. True: there are no more. */
+static bool unowned_list_purge(struct purge *purge, struct sgc_list *partial, uint16_t pass)
+{
+    while (!sgc_list_empty(partial)) {
+        struct sgc_slab *slab = SGC_LIST_ENTRY(partial->next, struct sgc_slab, partial);
+        if (slab->looked == pass)
+            break;
+        if (!list_purge(purge, partial, 1))
+            return false;
+        slab->looked = pass;
+    }
+    return true;
+}
+
+/* The class's own slabs, then those of idle fronts, the one that waited longest first. */
+static bool unowned_go_on(struct purge *purge, struct sgc_class *class_)
+{
+    if (!unowned_list_purge(purge, &class_->partial, class_->pass))
+        return false;
+    while (!sgc_list_empty(&class_->idle_fronts)) {
+        struct sgc_front *idle = SGC_LIST_ENTRY(class_->idle_fronts.next, struct sgc_front, link);
+        if (idle->looked == class_->pass)
+            break;
+        if (!purge->n_slabs || !unowned_list_purge(purge, &idle->partial, class_->pass))
+            return false;
+        purge->n_slabs--; /* it counts as one, or many empty ones would be no look */
+        idle->looked = class_->pass;
+        sgc_list_remove(&idle->link);
+        sgc_list_push_back(&class_->idle_fronts, &idle->link);
+    }
+    return true;
+}
+
+/* Slabs that no thread owns: whoever comes by looks at some, in passes of the class's. What comes into a list during
+ * one may wait for the next. True: the pass is over, and none is due. */
+static bool unowned_purge(struct purge *purge, struct sgc_class *class_, uint64_t now_ns)
 {
     sgc_class_lock(class_);
-    list_purge(purge, &class_->partial, list_count(&class_->partial, SLABS_PER_LOOK));
-    if (!sgc_list_empty(&class_->idle_fronts)) {
-        struct sgc_front *idle = SGC_LIST_ENTRY(class_->idle_fronts.next, struct sgc_front, link);
-        if (list_purge(purge, &idle->partial, idle->n_partial) == idle->n_partial) {
-            sgc_list_remove(&idle->link);
-            sgc_list_push_back(&class_->idle_fronts, &idle->link);
-        }
+    /* another thread may have read the clock later */
+    if (!class_->passing && (int64_t)(now_ns - class_->pass_began_ns) >= UNOWNED_PASS_NS) {
+        class_->pass_began_ns = now_ns;
+        class_->pass++;
+        class_->passing = true;
     }
+    if (class_->passing)
+        class_->passing = !unowned_go_on(purge, class_);
+    const bool over = !class_->passing;
     sgc_class_unlock(class_);
+    return over;
 }
 
 /* One thread at a time: whoever finds a look due puts the next one off before it begins. True: it took its time. */
@@ -173,10 +210,8 @@ void sgc_front_purge_some(struct sgc_front *front)
     do {
         struct purge purge = {.n_slabs = SLABS_PER_LOOK, .n_calls = CALLS_PER_LOOK};
         front->n_to_purge -= list_purge(&purge, &front->partial, front->n_to_purge - 1);
-        if (purge.n_slabs && purge.n_calls) { /* the own ones are through, or fewer than they were */
-            unowned_purge(&purge, front->class_);
-            front->n_to_purge = 0;
-        }
+        if (purge.n_slabs && purge.n_calls) /* the own ones are through, or fewer than they were */
+            front->n_to_purge = !unowned_purge(&purge, front->class_, now_ns);
         purged_ns = sgc_os_now_ns();
     } while (front->n_to_purge && !stop_is_wanted() && purged_ns < until_ns);
 }

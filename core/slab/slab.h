@@ -74,7 +74,7 @@ struct sgc_slab {
     uint32_t n_notes; /* atomic: slots freed by others and announced since the owner looked last */
     int32_t n_owed; /* REMOTE bits taken over less announcements seen; the owner's; 0: nobody is inside a remote free */
     uint16_t discarded; /* free pages that were given back to the OS (cache layer); the owner's */
-    uint16_t reserved;
+    uint16_t looked;    /* the last pass of purge.c that looked at it while nobody owned it (cache layer; class lock) */
     struct sgc_list partial;      /* owner's or class's partial list, or unlisted */
     struct sgc_list fresh_link;   /* class->fresh (class lock): slabs allocated from since the last sweep */
     struct sgc_slab *remote_next; /* owner's stack of slabs with remote frees; depot */
@@ -85,8 +85,8 @@ _Static_assert(sizeof(struct sgc_slab) == 128, "a descriptor is two cache lines"
 struct sgc_arena {
     uintptr_t base;
     size_t bytes;
-    size_t top_granules; /* atomic, grows by regions: descriptors and FREE, REMOTE and STATE of all granules below are
-                            readable */
+    size_t top_granules;   /* atomic, grows by regions: descriptors and FREE, REMOTE and STATE of all granules below are
+                              readable */
     size_t plain_granules; /* atomic: top_granules, or 0 between sgc_region_hide(true) and (false) */
     struct sgc_slab *slabs;
     uint8_t *byte_bias[SGC_N_KINDS];  /* byte kinds: byte of p is byte_bias[k][p >> 4] */

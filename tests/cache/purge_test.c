@@ -28,14 +28,19 @@ static const struct sgc_type built_type = SGC_TYPE(struct block, .ctor = block_c
 static struct sgc_cache *cache;
 static struct block *blocks[N];
 
-static void allocate_all(const struct sgc_type *type, uint32_t debug)
+static void fill(void)
 {
-    cache = attach_cache(type, debug, NULL);
     for (int i = 0; i < N; i++) {
         blocks[i] = sgc_cache_alloc(cache);
         ck_assert_ptr_nonnull(blocks[i]);
         blocks[i]->words[0] = blocks[i]->words[127] = (uint64_t)i;
     }
+}
+
+static void allocate_all(const struct sgc_type *type, uint32_t debug)
+{
+    cache = attach_cache(type, debug, NULL);
+    fill();
 }
 
 /* Frees all but each n-th. */
@@ -192,6 +197,34 @@ START_TEST(slabs_that_a_thread_left_behind_are_purged)
 }
 END_TEST
 
+static void *leave_much(void *unused)
+{
+    ck_assert_int_eq(sgc_thread_attach(), 0);
+    fill();
+    thin_out(16);
+    attach_end();
+    return unused;
+}
+
+/* Four times as many as one look takes, while another thread goes on with the type. */
+START_TEST(all_that_ended_threads_left_behind_is_purged_in_time)
+{
+    pthread_t thread;
+    cache = attach_cache(&block_type, 0, NULL);
+    sgc_cache_free(cache, sgc_cache_alloc(cache)); /* a front of its own */
+    ck_assert_int_eq(pthread_create(&thread, NULL, leave_much, NULL), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    const size_t before = n_resident();
+    for (int i = 0; i < 2; i++) {
+        cache->classes[0]->pass_began_ns = 0;
+        pass();
+    }
+    ck_assert_uint_lt(n_resident(), before / 3);
+    check_survivors();
+    free_all();
+}
+END_TEST
+
 START_TEST(constructed_and_poisoned_slots_stay)
 {
     allocate_all(&built_type, 0);
@@ -280,6 +313,7 @@ int main(void)
     tcase_add_test(tcase, a_pass_spares_what_was_touched_since_the_last);
     tcase_add_test(tcase, a_purge_ends_soon_when_a_stop_is_wanted);
     tcase_add_test(tcase, slabs_that_a_thread_left_behind_are_purged);
+    tcase_add_test(tcase, all_that_ended_threads_left_behind_is_purged_in_time);
     tcase_add_test(tcase, constructed_and_poisoned_slots_stay);
     tcase_add_test(tcase, a_refused_discard_changes_nothing_and_is_tried_again);
     tcase_add_test(tcase, a_page_stays_while_any_object_reaches_into_it);
