@@ -261,8 +261,8 @@ static int live_steps(struct demo *demo, struct gcctl_client *client)
 static int live_change(struct demo *demo)
 {
     tell_title(demo, "2. A running process is looked at, and changed");
-    tell("wordgraph runs in the background with a control socket. Nothing is stopped or attached to: one thread in it "
-         "answers.");
+    tell("wordgraph runs in the background with a control socket. Nothing is stopped or attached to: a thread of "
+         "its own answers.");
     int status = start_live(demo);
     struct gcctl_client *client = status ? NULL : connect_live(demo);
     if (client)
