@@ -67,17 +67,46 @@ static int record_create(struct record *record)
 
 /* ---- the program */
 
-static void record_execute(struct record *record, char *slabgc)
+/* Says on the pipe, which a program that runs closes, why there is none. */
+static void record_execute(struct record *record, char *slabgc, int why)
 {
     sigset_t none;
     sigemptyset(&none);
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
+    signal(SIGPIPE, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (!setenv("SLABGC", slabgc, 1))
         execvp(record->call->program[0], record->call->program);
-    gcctl_error(0, "%s: %s", record->call->program[0], strerror(errno));
+    const int code = errno;
+    while (write(why, &code, sizeof(code)) < 0 && errno == EINTR)
+        ;
     _exit(127);
+}
+
+/* 0, or what to end with: the program could not be started. */
+static int record_launch(struct record *record, char *slabgc)
+{
+    int ends[2], code = 0;
+    ssize_t n;
+    if (pipe2(ends, O_CLOEXEC))
+        return gcctl_error(EX_OSERR, "cannot start %s: %s", record->call->program[0], strerror(errno));
+    record->child = fork();
+    if (record->child == 0)
+        record_execute(record, slabgc, ends[1]);
+    const int refused = record->child < 0 ? errno : 0;
+    close(ends[1]);
+    do {
+        n = read(ends[0], &code, sizeof(code)); /* ends when exec closes it */
+    } while (n < 0 && errno == EINTR);
+    close(ends[0]);
+    if (refused)
+        return gcctl_error(EX_OSERR, "cannot start %s: %s", record->call->program[0], strerror(refused));
+    if (n != (ssize_t)sizeof(code))
+        return 0;
+    waitpid(record->child, NULL, 0);
+    record->child = 0;
+    return gcctl_error(EX_NOINPUT, "%s: %s", record->call->program[0], strerror(code));
 }
 
 static int record_start_program(struct record *record)
@@ -98,12 +127,10 @@ static int record_start_program(struct record *record)
     slabgc = gcctl_run_compose(getenv("SLABGC"), (const char *[]){setting, "control.wait=10s", NULL}, "off");
     if (!slabgc)
         return gcctl_error(EX_OSERR, "no memory");
-    record->child = fork();
-    if (record->child == 0)
-        record_execute(record, slabgc);
+    const int status = record_launch(record, slabgc);
     free(slabgc);
-    if (record->child < 0)
-        return gcctl_error(EX_OSERR, "cannot start %s: %s", record->call->program[0], strerror(errno));
+    if (status)
+        return status;
     const int64_t deadline_ns = gcctl_now_ns() + START_NS;
     do
         record->client = gcctl_connect_path(record->socket_path, record->child, gcctl_now_ns() + START_STEP_NS);

@@ -76,7 +76,9 @@ timeout --preserve-status -s INT -k 20 1 "$gcctl" record -o none.trace -- sh -c 
 claim "Ctrl-C before a program has a heap ends both, also a program that ignores it" "$(exits 130 && [ $SECONDS -lt 9 ] &&
     [ ! -e none.trace.part ] && [ -z "$(ls "$XDG_RUNTIME_DIR")" ]; echo $?)"
 run "$gcctl" record -o none.trace -- ./absent
-claim "so is one that is not there" "$([ "$status" -ne 0 ] && says err './absent' && [ ! -e none.trace.part ]; echo $?)"
+claim "so is one that is not there" "$(exits 66 && says err './absent: No such file' && [ "$(wc -l <err)" = 1 ] && [ ! -e none.trace.part ]; echo $?)"
+run "$gcctl" record -o none.trace -- sh -c 'kill -PIPE $$; echo SIGPIPE is ignored'
+claim "the program has the signals that any has" "$(exits 69 && ! grep -q ignored out; echo $?)"
 run "$gcctl" record -- "${program[@]}"
 claim "a file is wanted" "$(exits 64; echo $?)"
 
