@@ -7,6 +7,7 @@
 #include "tests/heap/support.h"
 
 #include <poll.h>
+#include <semaphore.h>
 #include <slabgc/recording.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -28,6 +29,7 @@ struct recording {
     size_t n_bytes, capacity;
     size_t n_chunks;
     pthread_t thread;
+    sem_t begun; /* the first message came */
     struct event *events;
     size_t n_events;
     char text[SGC_RECORDING_END + 1][65536]; /* by kind: the messages of JSON, one a line */
@@ -46,7 +48,9 @@ static inline void *recording_drain(void *arg)
             recv(recording->reader, recording->bytes + recording->n_bytes, SGC_RECORDING_MESSAGE_BYTES, 0);
         if (n <= 0)
             return NULL;
-        __atomic_fetch_add(&recording->n_bytes, (size_t)n, __ATOMIC_RELEASE); /* partner: recording_wait */
+        if (recording->n_bytes == 0)
+            sem_post(&recording->begun);
+        recording->n_bytes += (size_t)n;
     }
 }
 
@@ -54,6 +58,7 @@ static inline void recording_pair(struct recording *recording)
 {
     int fds[2];
     memset(recording, 0, sizeof(*recording));
+    ck_assert_int_eq(sem_init(&recording->begun, 0, 0), 0);
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
     recording->reader = fds[0];
     recording->writer = fds[1];
@@ -74,10 +79,10 @@ static inline struct recording *recording_begin(const struct sgc_record_options 
 /* Until the first message went through both threads, the writer's and the drain's: they started, and wait in system
  * calls. For a test that forks: gcc 12's ASan takes no lock of its malloc along, and a thread that starts calls it; a
  * child forked then waits for it forever. */
-static inline void recording_wait(const struct recording *recording)
+static inline void recording_wait(struct recording *recording)
 {
-    while (__atomic_load_n(&recording->n_bytes, __ATOMIC_ACQUIRE) == 0) /* partner: recording_drain */
-        usleep(1000);
+    while (sem_wait(&recording->begun))
+        continue;
 }
 
 /* ---- decoding */
