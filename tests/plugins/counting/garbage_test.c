@@ -1,5 +1,13 @@
 #include "tests/plugins/counting/graph.h"
 
+/* As finalizers that keep nothing do, and what is garbage then goes. */
+static void drop_queued(void)
+{
+    while (fake.n_queued)
+        fake_drop(fake_unqueue());
+    fake_collect(SGC_COLLECT_FULL);
+}
+
 START_TEST(survivors_lose_the_claims_of_garbage)
 {
     fake_open(&sgc_strategy_plugin, NULL);
@@ -88,9 +96,7 @@ START_TEST(resurrection_saves_the_ring_and_the_next_death_is_final)
     fake_collect(SGC_COLLECT_FULL);
     ck_assert_uint_eq(fake.n_queued, 3); /* one cycle: all of them */
     fake_set(keeper, 0, fake.queue[1]);
-    while (fake.n_queued)
-        fake_drop(fake_unqueue());
-    fake_collect(SGC_COLLECT_FULL);
+    drop_queued();
     ck_assert_uint_eq(fake.n_live, 4);
     fake_set(keeper, 0, NULL);
     fake_collect(SGC_COLLECT_FULL);
@@ -131,9 +137,7 @@ START_TEST(a_key_with_a_finalizer_loses_its_ephemerons_and_keeps_its_ring)
     ck_assert(!fake_is_live(value));
     ck_assert_ptr_null(fake_ephemeron_value(ephemeron));
     ck_assert_uint_eq(fake.n_queued, 2);
-    while (fake.n_queued)
-        fake_drop(fake_unqueue());
-    fake_collect(SGC_COLLECT_FULL);
+    drop_queued();
     fake_drop(ephemeron);
     ck_assert_uint_eq(fake.n_live, 0);
     fake_close();
@@ -156,9 +160,7 @@ START_TEST(a_finalizer_that_only_a_dead_key_let_another_wait_for_runs_too)
     ck_assert_uint_eq(fake.n_queued, 2);
     ck_assert_ptr_null(fake_ephemeron_value(ephemeron));
     fake_verify();
-    while (fake.n_queued)
-        fake_drop(fake_unqueue());
-    fake_collect(SGC_COLLECT_FULL);
+    drop_queued();
     ck_assert_uint_eq(fake.n_live, 0);
     fake_close();
 }
@@ -182,9 +184,7 @@ START_TEST(a_key_and_its_value_that_both_have_finalizers_are_queued_once_and_liv
         ck_assert(fake_is_live(key) && fake_is_live(value));
         ck_assert_uint_eq(fake_count(value), 1);
         fake_verify();
-        while (fake.n_queued)
-            fake_drop(fake_unqueue());
-        fake_collect(SGC_COLLECT_FULL);
+        drop_queued();
         fake_drop(ephemeron);
         ck_assert_uint_eq(fake.n_live, 0);
         fake_close();
