@@ -98,12 +98,11 @@ static bool class_may_purge(const struct sgc_class *class_)
     return class_->slot_bytes && !class_->cache->type->ctor && !(class_->cache->debug & SGC_DEBUG_POISON);
 }
 
-static unsigned list_count(const struct sgc_list *list, unsigned most)
+static unsigned list_count(const struct sgc_list *list)
 {
     unsigned n = 0;
     SGC_LIST_FOR_EACH (at, list)
-        if (++n == most)
-            break;
+        n++;
     return n;
 }
 
@@ -238,7 +237,7 @@ size_t sgc_class_purge(struct sgc_class *class_, struct sgc_front *front)
     if (front && front->reserved_until <= sgc_front_n_popped(front))
         list_purge(&purge, &front->partial, front->n_partial);
     sgc_class_lock(class_);
-    list_purge(&purge, &class_->partial, list_count(&class_->partial, UINT32_MAX));
+    list_purge(&purge, &class_->partial, list_count(&class_->partial));
     SGC_LIST_FOR_EACH (at, &class_->idle_fronts) {
         struct sgc_front *idle = SGC_LIST_ENTRY(at, struct sgc_front, link);
         list_purge(&purge, &idle->partial, idle->n_partial);
