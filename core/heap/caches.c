@@ -142,7 +142,7 @@ int sgc_cache_destroy(struct sgc_cache *cache, struct sgc_error *error)
     if (n_live == 0) {
         SGC_GUARD(&heap->lock); /* a thread at rest may be folding statistics */
         sgc_list_remove(&cache->heap_link);
-        if (heap->ephemerons == cache) /* the next ephemeron makes another */
+        if (heap->ephemerons == cache)                                   /* the next ephemeron makes another */
             __atomic_store_n(&heap->ephemerons, NULL, __ATOMIC_RELAXED); /* read at rest */
     }
     sgc_stop_end(&stop);

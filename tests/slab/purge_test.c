@@ -123,7 +123,7 @@ START_TEST(decay_goes_in_pieces_of_a_millisecond)
     struct sgc_slab *runs[N];
     for (int i = 0; i < N; i++)
         runs[i] = sgc_slab_run_alloc(20, 0, NULL, NULL); /* together less than what may stay */
-    sgc_os_fault_arm(1, true); /* none goes before all are free */
+    sgc_os_fault_arm(1, true);                           /* none goes before all are free */
     for (int i = 0; i < N; i++)
         sgc_slab_run_free(runs[i], NULL);
     sgc_os_fault_disarm();

@@ -55,8 +55,7 @@ void gcctl_export_csv(FILE *out, const json_t *stat, double began_ns)
 {
     size_t i;
     const json_t *heap;
-    json_array_foreach(json_object_get(stat, "heaps"), i, heap)
-    {
+    json_array_foreach (json_object_get(stat, "heaps"), i, heap) {
         fprintf(out, "%.6f,%" PRIu64 ",", (gcctl_figure(stat, "time_ns") - began_ns) / 1e9,
                 gcctl_figure_u64(stat, "rss_bytes"));
         put_field(out, gcctl_figure_text(heap, "name"));

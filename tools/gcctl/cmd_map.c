@@ -43,8 +43,7 @@ static int map_sort(struct gcctl_map *map)
     map->slabs = calloc(json_array_size(map->items) + 1, sizeof(*map->slabs));
     if (!map->slabs)
         return gcctl_error(EX_OSERR, "out of memory");
-    json_array_foreach(map->items, i, item)
-    {
+    json_array_foreach (map->items, i, item) {
         map->slabs[map->n++] = (struct gcctl_slab){.heap = gcctl_figure_text(item, "heap"),
                                                    .cache = gcctl_figure_text(item, "cache"),
                                                    .bytes = gcctl_figure(item, "bytes"),
