@@ -31,14 +31,15 @@ root=$scratch/unpacked
 dpkg-deb -x "$deb" "$root"
 # Each library that a file of the package wants comes from a package in Depends, or from this one.
 depends() {
-    local library packages
+    local library packages wanted
+    wanted=$(dpkg-deb -f "$deb" Depends)
     for library in $(readelf -d "$1"/usr/bin/* "$1"/usr/lib/*.so.*.* "$1"/usr/lib/libslabgc-malloc.so \
         "$1"/usr/lib/slabgc/slabgc-* "$1"/usr/lib/slabgc/plugins/*.so |
         sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | sort -u); do
         case "$library" in libslabgc.so.0 | ld-linux*) continue ;; esac
         packages=$(dpkg -S "*/$library" 2>/dev/null | sed 's/:.*//' | sort -u | paste -sd'|')
-        dpkg-deb -f "$deb" Depends | grep -qE "(^|, )($packages)( |,|$)" ||
-        { echo "$library of '$packages' is needed"; return 1; }
+        grep -qE "(^|, )($packages)( |,|$)" <<<"$wanted" ||
+            { echo "$library of '$packages' is needed"; return 1; }
     done
 }
 claim "Depends names the package of every library that is needed" depends "$root"

@@ -25,7 +25,7 @@ left_behind() { # processes that have this test's folder in their environment, b
         local pid=${environment#/proc/}
         pid=${pid%/environ}
         [[ $pid -ne $$ && $pid -ne $BASHPID ]] || continue
-        if { tr '\0' '\n' <"$environment"; } 2>/dev/null | grep -qx "PATH=$TMPDIR/.*"; then
+        if grep -zqsx "PATH=$TMPDIR/.*" "$environment"; then
             echo "$pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
         fi
     done
@@ -58,8 +58,11 @@ check "demo leaves no process and no file" nothing_left
 rm -f "$folder/report.html"
 "$gcctl" demo --fast -o "$folder/report.html" >"$folder/out" 2>"$folder/err" &
 pid=$!
-while kill -0 $pid 2>/dev/null && ! grep -q '^\$ gcctl top' "$folder/out"; do sleep 0.05; done
-check "while it runs, this test sees its processes" test -n "$(left_behind)"
+seen=
+while [[ -z $seen ]] && kill -0 $pid 2>/dev/null; do
+    if grep -q '^\$ gcctl top' "$folder/out"; then seen=$(left_behind); else sleep 0.05; fi
+done
+check "while it runs, this test sees its processes" test -n "$seen"
 kill -HUP $pid
 wait $pid
 check "interrupted in the middle, demo ends with status 130" test $? -eq 130
