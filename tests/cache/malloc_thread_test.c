@@ -172,10 +172,13 @@ END_TEST
 #define N_SHARED 4000
 static void *shared[N_SHARED];
 static bool stop;
+static uint32_t n_begun; /* atomic */
 
 static void *churn(void *seed)
 {
     uint64_t state = (uintptr_t)seed;
+    sgc_free(sgc_malloc(1));
+    __atomic_fetch_add(&n_begun, 1, __ATOMIC_RELEASE);
     while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
         const uint64_t random = support_random(&state);
         const size_t bytes = random % 64 ? random / 64 % 600 : random / 64 % 100000;
@@ -194,6 +197,8 @@ static void start_churn(pthread_t threads[2])
 {
     for (uintptr_t i = 0; i < 2; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, churn, (void *)(i + 1)), 0);
+    while (__atomic_load_n(&n_begun, __ATOMIC_ACQUIRE) < 2)
+        sched_yield();
 }
 
 static void end_churn(pthread_t threads[2])
@@ -257,7 +262,8 @@ static bool nothing_is_handed_out_twice(void)
 START_TEST(a_fork_at_any_moment_hands_out_nothing_twice)
 {
     pthread_t threads[2];
-    start_churn(threads);
+    sgc_free(sgc_malloc(1)); /* installs our fork handlers, which a thread might else be about to do */
+    start_churn(threads);    /* has begun: sanitizers take locks in a thread that begins, which a fork leaves taken */
     for (int i = 0; i < 100; i++) {
         sgc_free(sgc_malloc(64)); /* fronts of this thread's own */
         in_child(nothing_is_handed_out_twice);
