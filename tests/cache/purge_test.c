@@ -10,6 +10,7 @@
 #include <slabgc/section.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #define N 4096
 
@@ -28,12 +29,24 @@ static const struct sgc_type built_type = SGC_TYPE(struct block, .ctor = block_c
 static struct sgc_cache *cache;
 static struct block *blocks[N];
 
+static struct sgc_front *own_front(void)
+{
+    return sgc_front_of(cache->classes[0]);
+}
+
+/* However long this thread waits for a processor, no refill or flush of its own purges, as if all were reserved. */
+static void hold_purges(bool hold)
+{
+    own_front()->reserved_until = hold ? UINT64_MAX : 0;
+}
+
 static void fill(void)
 {
     for (int i = 0; i < N; i++) {
         blocks[i] = sgc_cache_alloc(cache);
         ck_assert_ptr_nonnull(blocks[i]);
         blocks[i]->words[0] = blocks[i]->words[127] = (uint64_t)i;
+        hold_purges(true);
     }
 }
 
@@ -63,6 +76,7 @@ static void free_all(void)
 {
     for (int i = 0; i < N; i++)
         sgc_cache_free(cache, blocks[i]);
+    hold_purges(false);
     attach_verify(cache);
     ck_assert_uint_eq(sgc_cache_n_live(cache), 0);
     sgc_cache_unmake(cache);
@@ -83,18 +97,15 @@ static size_t n_resident(void)
     return n;
 }
 
-static struct sgc_front *own_front(void)
-{
-    return sgc_front_of(cache->classes[0]);
-}
-
 /* A whole pass of the clock's, as if a pass's time had gone by. */
 static void pass(void)
 {
+    hold_purges(false);
     own_front()->purge_began_ns = 0;
     do
         sgc_front_purge_some(own_front());
-    while (own_front()->n_to_purge);
+    while (own_front()->purge_began_ns == 0 || own_front()->n_to_purge);
+    hold_purges(true);
 }
 
 START_TEST(shrinking_leaves_the_pages_of_live_objects)
@@ -169,6 +180,7 @@ START_TEST(a_purge_ends_soon_when_a_stop_is_wanted)
     ck_assert_uint_gt(own_front()->n_partial, 48);
     for (const uint64_t began_ns = sgc_os_now_ns(); sgc_os_now_ns() - began_ns < UINT64_C(10000000);)
         ; /* it may take as long as any purge may */
+    hold_purges(false);
     own_front()->purge_began_ns = 0;
     __atomic_fetch_or(&sgc_stop_flag, SGC_STOP_NOW, __ATOMIC_RELAXED);
     sgc_front_purge_some(own_front());
@@ -300,6 +312,7 @@ END_TEST
 
 static void setup(void)
 {
+    prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); /* the kernel makes whole at any time what was purged in part */
     ck_assert_int_eq(sgc_thread_attach(), 0);
 }
 
