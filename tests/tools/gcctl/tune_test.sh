@@ -30,7 +30,7 @@ claim() { # claim TEXT STATUS: 0 is well
 
 run() { # run COMMAND...: out, err, status
     status=0
-    timeout 120 "$@" >out 2>err || status=$?
+    timeout 300 "$@" >out 2>err || status=$?
 }
 
 exits() { # exits WANTED
@@ -45,23 +45,10 @@ holds() { # holds JQ-EXPRESSION of out
     jq -e "$1" out >/dev/null
 }
 
-# budget SECONDS RUNS COMMAND...: $budget, the option: SECONDS, or what RUNS of the command take now, when the machine is
-# busy with other things. Of three runs the longest counts; 90 s are the most.
-budget() {
-    local seconds=$1 runs=$2 i began took
-    shift 2
-    for i in 1 2 3; do
-        began=${EPOCHREALTIME/./}
-        SLABGC_PLUGIN_PATH=$plugins "$@" >/dev/null
-        took=$(((${EPOCHREALTIME/./} - began) * runs / 1000000))
-        [ "$took" -le "$seconds" ] || seconds=$took
-    done
-    budget=--budget=$((seconds < 90 ? seconds : 90))s
-}
-
 # A text whose graph is quickly read.
 for i in $(seq 3000); do echo "w$((i * 7919 % 1500)) w$((i * 104729 % 1300)) and the w$((i % 400))."; done >text
 program=("$wordgraph" --max-words=500 --repeat=3 "$scratch/text")
+short=("$wordgraph" --max-words=500 "$scratch/text")
 
 # ---- compare
 run "$gcctl" compare --repeat=2 -- "${program[@]}"
@@ -75,7 +62,7 @@ run "$gcctl" compare --repeat=1 -- sh -c 'case $SLABGC in *rcu*) echo other;; *)
 claim "compare exits with 1 when outputs differ" "$(exits 1 && says out differs && says err 'not the same'; echo $?)"
 run "$gcctl" compare --repeat=2 -- sh -c 'echo $$; exec "$@"' sh "${program[@]}"
 claim "compare does not blame the strategies for an output that always varies" "$(exits 0 && says out varies; echo $?)"
-run "$gcctl" compare --repeat=1 --limit=300ms -- sh -c 'case $SLABGC in *=refcount*) sleep 100;; esac; exec "$@"' sh "${program[@]}"
+run "$gcctl" compare --repeat=1 --limit=6s -- sh -c 'case $SLABGC in *=refcount*) sleep 100;; esac; exec "$@"' sh "${program[@]}"
 claim "compare ends a run at its limit and goes on" "$(exits 0 && says out 'over the limit'; echo $?)"
 run "$gcctl" compare -- true
 claim "compare says that a program has no slabgc heap" "$(exits 69 && says err 'opened no slabgc heap'; echo $?)"
@@ -102,16 +89,16 @@ claim "tune says why the program does not run" "$(exits 69 && says err 'ended wi
 cat >hungry <<'END'
 #!/bin/sh
 case $SLABGC in
-*strategy=rcu* | *strategy=refcount*) bytes=30000000 ;;
+*strategy=rcu* | *strategy=refcount*) bytes=12000000 ;;
 *young_size=*GiB*) bytes=1 ;;
-*) bytes=60000000 ;;
+*) bytes=24000000 ;;
 esac
 head -c $bytes /dev/zero | tail >/dev/null
 exec "$@"
 END
 chmod +x hungry
-budget 8 60 ./hungry "${program[@]}"
-run "$gcctl" tune --seed=7 --objective=peak_memory "$budget" --write=best.conf --result=result.json -- ./hungry "${program[@]}"
+# The search settles within seconds; the budget is for machines that are busy with other things, now or in a moment.
+run "$gcctl" tune --seed=7 --objective=peak_memory --budget=100s --write=best.conf --result=result.json -- ./hungry "${short[@]}"
 claim "tune ends well, with its seed" "$(exits 0 && says err 'seed 7' && says out 'seed 7'; echo $?)"
 claim "tune finds what is much better, beyond the noise" "$(says out 'Chosen: point' && [ -s best.conf ]; echo $?)"
 claim "the config has date, ratio and what was" "$(says best.conf 'Chosen by gcctl tune' && says best.conf better && says best.conf '# was '; echo $?)"
@@ -126,34 +113,37 @@ claim "the result has points, finalists and a choice" "$(holds '
     and ([.points[].runs | length] | add) == .runs and all(.finalists[]; .pairs >= 3)
     and (.config.diff | length) > 0 and (.parameters | length) > 10'; echo $?)"
 
-# ---- tune: nothing to find
-budget 3 30 "${program[@]}"
-run "$gcctl" tune --json --objective=peak_memory --strategies=refcount --constraint='time<=1000%' "$budget" --write=none.conf -- \
-    sh -c 'SLABGC=strategy=refcount,${SLABGC##*,} exec "$@"' sh "${program[@]}"
-claim "tune keeps the defaults where settings change nothing, and writes nothing" "$(exits 0 && holds '.choice.keep_defaults == true' && [ ! -e none.conf ]; echo $?)"
+# ---- tune: nothing to find. What the heap holds is the same to the byte in each run; of the resident set, which is not, the
+# search takes noise for a gain at times, as it says: in two of a hundred searches at most.
+run "$gcctl" tune --json --objective=peak_heap --strategies=refcount --constraint='time<=1000%' --budget=100s --write=none.conf -- \
+    sh -c 'SLABGC=strategy=refcount,${SLABGC##*,} exec "$@"' sh "${short[@]}"
+claim "tune keeps the defaults where settings change nothing, and writes nothing" "$(exits 0 && holds '.choice.keep_defaults == true and .baseline.spread.peak_heap.noise == 0' && [ ! -e none.conf ]; echo $?)"
 
-# ---- tune: interrupted. The program tells when its fifteenth run begins.
-SECONDS=0
-run "$gcctl" tune --budget=1s -- sleep 20
-claim "a program that does not end within the budget is given up" "$(exits 64 && says err 'longer --budget' && [ $SECONDS -lt 15 ]; echo $?)"
+# ---- tune: interrupted
+run "$gcctl" tune --budget=1s -- sleep 1000
+claim "a program that does not end within the budget is given up" "$(exits 64 && says err 'longer --budget'; echo $?)"
 run "$gcctl" tune --write=absent/best.conf -- "${program[@]}"
 claim "a file that cannot be made is said before anything runs" "$(exits 73 && says err absent/best.conf && ! says err seed; echo $?)"
+# Says in a file that a run begins; from the fifteenth on, runs last until the search has been interrupted, or ends them.
 cat >counted <<'END'
 #!/bin/sh
 echo run >>"$COUNT"
+until [ "$(wc -l <"$COUNT")" -lt 15 ] || [ -e "$COUNT.interrupted" ]; do sleep 0.05; done
 exec "$@"
 END
 chmod +x counted
 export COUNT=$scratch/count
 rm -f out err
-"$gcctl" tune --seed=1 --objective=time --budget=60s --result=interrupted.json -- ./counted "${program[@]}" >out 2>err &
+"$gcctl" tune --seed=1 --objective=time --budget=300s --result=interrupted.json -- ./counted "${program[@]}" >out 2>err &
 pid=$!
 until [ "$(wc -l 2>/dev/null <"$COUNT")" -ge 15 ] || ! kill -0 $pid 2>/dev/null; do read -rt 0.05 <> <(:) || true; done 2>/dev/null
 kill -INT $pid
+began=$(wc -l <"$COUNT") # none but those of the last measurement begin now
+touch "$COUNT.interrupted"
 wait $pid
 status=$?
 claim "interrupted once, tune measures again what it has, and says so" "$(exits 130 && says out 'ended: interrupted'; echo $?)"
-claim "interrupted once, tune writes its result" "$(jq -e '.ended == "interrupted" and .runs >= 10 and .runs < 60' interrupted.json >/dev/null; echo $?)"
+claim "interrupted once, tune writes its result" "$(jq -e '.ended == "interrupted" and .runs >= 10 and .runs <= '$began' + 6' interrupted.json >/dev/null; echo $?)"
 claim "tune leaves no files behind" "$(rmdir "$TMPDIR" 2>/dev/null; echo $?)"
 
 echo "$passed passed, $failed failed"
