@@ -1,4 +1,5 @@
 /* control_client_test.c - lines in and answers out: lines that are no requests, clients that misbehave. */
+#include "core/os/clock.h"
 #include "core/runtime/control_server.h"
 
 #include "tests/runtime/control_kit.h"
@@ -129,10 +130,13 @@ START_TEST(who_does_not_read_is_closed_and_holds_no_memory)
     int fd = control_connect("socket"), other = control_connect("socket");
     /* Asks until the server takes no more: its answers stand in the socket, then in one line of its own. */
     size_t n_asked = 0;
+    const uint64_t began_ns = sgc_os_now_ns();
     while (send(fd, "{\"command\":\"schema\"}\n", 21, MSG_DONTWAIT | MSG_NOSIGNAL) == 21)
         n_asked++;
-    ck_assert(errno == EAGAIN || errno == EPIPE);
-    ck_assert_uint_gt(n_asked, 50);
+    if (errno == EAGAIN)
+        ck_assert_uint_gt(n_asked, 50);
+    else /* this thread waited for a processor so long that it has been given up already, and not too early */
+        ck_assert((errno == EPIPE || errno == ECONNRESET) && sgc_os_now_ns() - began_ns >= sgc_control_deadline_ns);
     json_decref(control_result(other, "{\"command\":\"hello\"}")); /* others are served meanwhile */
     while (send(fd, "\n", 1, MSG_NOSIGNAL) == 1)                   /* blocks until the server has given the client up */
         continue;

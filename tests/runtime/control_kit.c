@@ -93,8 +93,13 @@ void control_send(int fd, const char *bytes, size_t n_bytes)
 
 void control_say(int fd, const char *line)
 {
-    control_send(fd, line, strlen(line));
-    control_send(fd, "\n", 1);
+    const size_t n_bytes = strlen(line);
+    char *whole = malloc(n_bytes + 1);
+    ck_assert_ptr_nonnull(whole);
+    memcpy(whole, line, n_bytes);
+    whole[n_bytes] = '\n';
+    control_send(fd, whole, n_bytes + 1);
+    free(whole);
 }
 
 char *control_hear(int fd)

@@ -20,7 +20,8 @@ struct sgc_heap *control_open_with(const char *settings, struct sgc_error *error
 int control_connect(const char *name);
 int control_try_connect(const char *name);
 void control_send(int fd, const char *bytes, size_t n_bytes);
-void control_say(int fd, const char *line); /* with its newline */
+/* With its newline, in one piece: a deadline runs for the rest of a line that has begun. */
+void control_say(int fd, const char *line);
 /* The next line without its newline, by malloc; NULL: the other end closed. */
 char *control_hear(int fd);
 
