@@ -92,18 +92,22 @@ START_TEST(every_kind_has_a_name)
 END_TEST
 
 /* Writers fill all four numbers and the name from one number, so that a torn copy shows. */
-enum { N_WRITERS = 3, N_EACH = 20000 };
+enum { N_WRITERS = 3, N_EACH = 20000, N_LAST = 64 };
 static atomic_uint n_done;
 
-static void *write_events(void *arg)
+static void write_as(uint64_t who, uint64_t n)
 {
-    uint64_t who = (uint64_t)(uintptr_t)arg;
-    for (uint64_t i = 0; i < N_EACH; i++) {
+    for (uint64_t i = 0; i < n; i++) {
         uint64_t number = who << 32 | i;
         char name[32];
         snprintf(name, sizeof(name), "%lx", number);
         sgc_event_record(SGC_EVENT_STOP, name, number, ~number, number * 3, number ^ 0x55);
     }
+}
+
+static void *write_events(void *arg)
+{
+    write_as((uint64_t)(uintptr_t)arg, N_EACH);
     atomic_fetch_add(&n_done, 1);
     return NULL;
 }
@@ -117,6 +121,8 @@ START_TEST(copies_are_whole_and_in_order_beside_writers)
     bool more = true;
     while (more) {
         more = atomic_load(&n_done) < N_WRITERS;
+        if (!more) /* an event that its writer gave up is awaited until so many newer ones are there */
+            write_as(0, N_LAST);
         uint64_t lost;
         size_t n;
         while ((n = sgc_events_read(&next, out, 64, &lost)) > 0 || lost > 0) {
@@ -139,7 +145,7 @@ START_TEST(copies_are_whole_and_in_order_beside_writers)
     }
     for (unsigned i = 0; i < N_WRITERS; i++)
         pthread_join(writers[i], NULL);
-    ck_assert_uint_eq(n_seen + n_lost, N_WRITERS * N_EACH);
+    ck_assert_uint_eq(n_seen + n_lost, N_WRITERS * N_EACH + N_LAST);
     ck_assert_uint_gt(n_seen, 0);
 }
 END_TEST
