@@ -103,7 +103,7 @@ static void source_write(FILE *source, unsigned n_functions)
 
 static void gcc_run(const char *preload, enum size size, const char *directory, struct measure *out)
 {
-    char input[PATH_MAX], output[PATH_MAX];
+    char input[PATH_MAX], output[PATH_MAX], here[PATH_MAX] = "";
     path_in(input, directory, "input.c");
     path_in(output, directory, "output.o");
     FILE *source = fopen(input, "w");
@@ -113,10 +113,10 @@ static void gcc_run(const char *preload, enum size size, const char *directory, 
     }
     source_write(source, size == SIZE_LONG ? 120 : 10);
     fclose(source);
-    if (chdir(directory) != 0)
+    if (chdir(directory) != 0 || !getcwd(here, sizeof(here))) /* as gcc sees it: /tmp may be a link */
         measure_fail(out, "%s: %s", directory, strerror(errno));
     char map[PATH_MAX + 32];
-    snprintf(map, sizeof(map), "-fdebug-prefix-map=%s=.", directory);
+    snprintf(map, sizeof(map), "-fdebug-prefix-map=%s=.", here);
     char *argv[] = {"/usr/bin/gcc", "-O2",     "-g", map,        "-gno-record-gcc-switches",
                     "-c",           "input.c", "-o", "output.o", NULL};
     const double began = clock_s();

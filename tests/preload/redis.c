@@ -9,12 +9,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define START_TRIES 2000 /* of 5 ms */
-#define BATCH 200        /* commands in flight */
-#define SOCKET_BYTES 108 /* of a name in sockaddr_un */
+#define START_TRIES 24000 /* of 5 ms; it may have ended before */
+#define BATCH 200         /* commands in flight */
+#define SOCKET_BYTES 108  /* of a name in sockaddr_un */
 
 struct redis {
     struct measure *out;
@@ -27,11 +28,17 @@ static void pause_ms(long ms)
     nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
 }
 
-static bool redis_connect(struct redis *redis, const char path[SOCKET_BYTES])
+static bool has_ended(pid_t process)
+{
+    siginfo_t ended = {0};
+    return waitid(P_PID, (id_t)process, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == process;
+}
+
+static bool redis_connect(struct redis *redis, pid_t server, const char path[SOCKET_BYTES])
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, path, SOCKET_BYTES);
-    for (int i = 0; i < START_TRIES; i++, pause_ms(5)) {
+    for (int i = 0; i < START_TRIES && !has_ended(server); i++, pause_ms(5)) {
         redis->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (connect(redis->fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
             redis->socket = fdopen(redis->fd, "r");
@@ -212,7 +219,7 @@ void redis_run(const char *preload, enum size size, const char *directory, struc
         measure_fail(out, "fork: %s", strerror(errno));
         return;
     }
-    if (redis_connect(&redis, path)) {
+    if (redis_connect(&redis, server, path)) {
         redis_work(&redis, path, size);
         redis_send(&redis, "SHUTDOWN NOSAVE\r\n", 17);
         fclose(redis.socket);
