@@ -65,7 +65,7 @@ static void run_in_child(const struct faults_scenario *scenario, struct faults *
                          int fd)
 {
     struct run run = {0};
-    alarm(60);
+    alarm(600); /* what hangs, and not what has a busy machine */
     scenario->prepare(faults);
     sgc_os_fault_arm(k, forever);
     scenario->act(faults);

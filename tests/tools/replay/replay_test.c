@@ -51,7 +51,7 @@ static int run(const char *format, ...)
     va_start(arguments, format);
     vsnprintf(options, sizeof(options), format, arguments);
     va_end(arguments);
-    snprintf(command, sizeof(command), "exec timeout 60 '%s' %s '%s' >'%s/out' 2>'%s/err'", replay, options, path,
+    snprintf(command, sizeof(command), "exec timeout 600 '%s' %s '%s' >'%s/out' 2>'%s/err'", replay, options, path,
              directory, directory);
     const int status = system(command);
     read_text("out", out);
