@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #define REGION ((size_t)2 << 20)
@@ -37,6 +38,12 @@ static bool is_zero(const char *at, size_t bytes)
         if (at[i])
             return false;
     return true;
+}
+
+/* The kernel may at any time join pages that are in use and pages that are not to a huge one: all are in memory then. */
+static void small_pages(void)
+{
+    prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 }
 
 /* Bytes of the range that are in memory. */
@@ -224,6 +231,7 @@ int main(void)
 {
     Suite *suite = suite_create("pages");
     TCase *tc = tcase_create("pages");
+    tcase_add_checked_fixture(tc, small_pages, NULL);
     tcase_add_test(tc, a_reservation_is_aligned_as_asked);
     tcase_add_test(tc, a_reservation_takes_no_memory_and_can_exceed_it);
     tcase_add_test(tc, what_is_reserved_but_not_committed_cannot_be_read);
