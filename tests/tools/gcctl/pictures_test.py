@@ -39,7 +39,7 @@ class Fake:
     """fake_server.py while a block runs."""
 
     def __init__(self, *options):
-        self.folder = tempfile.TemporaryDirectory()
+        self.folder = tempfile.TemporaryDirectory(dir="/tmp")  # a socket's path has 107 bytes
         self.path = os.path.join(self.folder.name, "s")
         self.options = options
 
@@ -57,7 +57,7 @@ class Fake:
 
 def gcctl(*arguments, **more):
     environment = {**os.environ, "LC_ALL": "C.UTF-8", **more}
-    return subprocess.run([GCCTL, *arguments], capture_output=True, text=True, env=environment, timeout=60)
+    return subprocess.run([GCCTL, *arguments], capture_output=True, text=True, env=environment, timeout=300)
 
 
 class Screen:
@@ -152,7 +152,7 @@ class Terminal:
         self.screen.feed(data.decode("utf-8", "replace"))
         return bool(data)
 
-    def until(self, condition, seconds=10):
+    def until(self, condition, seconds=120):
         """Reads until condition(screen's text) holds; whether it came to hold."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -165,7 +165,7 @@ class Terminal:
     def type(self, keys):
         os.write(self.fd, keys.encode())
 
-    def finish(self, seconds=10):
+    def finish(self, seconds=120):
         end = time.monotonic() + seconds
         while time.monotonic() < end and self.read(0.1):
             pass
