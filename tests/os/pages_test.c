@@ -40,7 +40,7 @@ static bool is_zero(const char *at, size_t bytes)
     return true;
 }
 
-/* The kernel may at any time join pages that are in use and pages that are not to a huge one: all are in memory then. */
+/* The kernel may at any time join pages, used and unused ones, to a huge one: all of them are in memory then. */
 static void small_pages(void)
 {
     prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
