@@ -21,6 +21,7 @@ START_TEST(stat_has_all_figures_of_a_heap)
     struct sgc_cache *cache = sgc_cache_create(heap, &leaf_type, NULL);
     void *object = sgc_new(cache);
     sgc_heap_collect(heap, SGC_COLLECT_FULL);
+    kit_take_memory();
     int fd = control_connect("socket");
     json_t *stat = control_result(fd, "{\"command\":\"stat\",\"heap\":\"words\"}"),
            *figures = control_at(stat, "heaps.0");
@@ -163,7 +164,7 @@ int main(void)
 {
     Suite *suite = suite_create("control stat");
     TCase *all = tcase_create("all");
-    tcase_set_timeout(all, 60);
+    tcase_set_timeout(all, 110);
     tcase_add_test(all, stat_has_all_figures_of_a_heap);
     tcase_add_test(all, many_heaps_lose_their_buckets_and_then_are_too_many);
     tcase_add_test(all, figures_without_limits_and_buckets_are_null_and_empty);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define DIRECTORY_BYTES 512 /* messages that name it must fit into struct sgc_error */
+#define PARENT_BYTES 200
 
 static char directory[DIRECTORY_BYTES];
 static pid_t owner;
@@ -33,7 +34,9 @@ const char *kit_directory(void)
 {
     if (!directory[0]) {
         const char *parent = getenv("TEST_TMPDIR");
-        int length = snprintf(directory, sizeof(directory), "%s/slabgc-XXXXXX", parent ? parent : "/tmp");
+        if (!parent || strlen(parent) > PARENT_BYTES)
+            parent = "/tmp";
+        int length = snprintf(directory, sizeof(directory), "%s/slabgc-XXXXXX", parent);
         ck_assert_int_lt(length, DIRECTORY_BYTES);
         ck_assert_ptr_nonnull(mkdtemp(directory));
         owner = getpid();
@@ -160,4 +163,11 @@ void kit_assert_message(const struct sgc_error *error, const char *message)
     }
     expected[length] = '\0';
     ck_assert_msg(strcmp(error->message, expected) == 0, "found:\n%s\nexpected:\n%s", error->message, expected);
+}
+
+void kit_take_memory(void)
+{
+    static volatile char bytes[16 << 20];
+    for (size_t i = 0; i < sizeof(bytes); i += 4096)
+        bytes[i] = 1;
 }

@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A directory of this test's own (mode 0700), removed when its process ends. */
+/* A directory of this test's own (mode 0700), removed when its process ends; below $TEST_TMPDIR unless that is so long
+ * that messages with two such paths would be cut. */
 const char *kit_directory(void);
 /* DIRECTORY/name, in one of 16 buffers that take turns. */
 const char *kit_path(const char *name);
@@ -35,5 +36,9 @@ void kit_expect_refused(const char *name, const char *text, int code, const char
 
 /* error->message is `message`, where every "@" stands for the test's directory. */
 void kit_assert_message(const struct sgc_error *error, const char *message);
+
+/* Takes so much memory that it shows. The kernel counts a process's pages by processor, and what each has shows in lots
+ * alone, of up to twice as many pages as there are processors: few pages may show as none. */
+void kit_take_memory(void);
 
 #endif
