@@ -141,7 +141,7 @@ int main(void)
 {
     Suite *suite = suite_create("control act");
     TCase *all = tcase_create("all");
-    tcase_set_timeout(all, 60);
+    tcase_set_timeout(all, 110);
     tcase_add_test(all, collect_and_reap_do_what_they_say_and_a_dry_run_nothing);
     tcase_add_test(all, a_collection_without_memory_for_its_thread_is_refused);
     tcase_add_loop_test(all, reap_keeps_out_of_the_way_of_collections, 0, 2);

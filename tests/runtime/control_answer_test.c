@@ -281,7 +281,7 @@ int main(void)
 {
     Suite *suite = suite_create("control answer");
     TCase *all = tcase_create("all");
-    tcase_set_timeout(all, 60);
+    tcase_set_timeout(all, 110);
     tcase_add_test(all, a_request_with_anything_wrong_is_refused_and_the_connection_goes_on);
     tcase_add_test(all, an_id_of_any_kind_comes_back);
     tcase_add_test(all, nesting_counts_brackets_outside_strings_alone);

@@ -461,7 +461,7 @@ int main(void)
 {
     Suite *suite = suite_create("control client");
     TCase *all = tcase_create("all");
-    tcase_set_timeout(all, 60);
+    tcase_set_timeout(all, 110);
     tcase_add_test(all, a_line_that_is_no_object_ends_the_connection);
     tcase_add_test(all, a_line_may_have_65536_bytes_and_no_more);
     tcase_add_test(all, requests_may_come_in_pieces_or_many_at_once);

@@ -74,7 +74,7 @@ int main(void)
 {
     Suite *suite = suite_create("control commands");
     TCase *all = tcase_create("all");
-    tcase_set_timeout(all, 60);
+    tcase_set_timeout(all, 110);
     tcase_add_test(all, hello_names_the_process_and_its_heaps);
     tcase_add_test(all, the_schema_declares_every_command_that_is_answered);
     tcase_add_test(all, looking_and_setting_leave_a_program_of_one_thread_its_plain_counts);

@@ -233,7 +233,7 @@ int main(void)
 {
     Suite *suite = suite_create("control config");
     TCase *all = tcase_create("all");
-    tcase_set_timeout(all, 60);
+    tcase_set_timeout(all, 110);
     tcase_add_test(all, a_live_change_has_the_tools_origin_and_outlasts_a_reload);
     tcase_add_test(all, a_change_that_cannot_be_is_refused_and_nothing_changes);
     tcase_add_test(all, a_limit_that_is_set_holds_from_then_on_and_shows_in_the_log);

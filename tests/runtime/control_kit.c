@@ -52,7 +52,7 @@ struct sgc_heap *control_open_with(const char *settings, struct sgc_error *error
 int control_try_connect(const char *name)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const struct timeval patience = {20, 0};
+    const struct timeval patience = {60, 0};
     char directory[4096];
     snprintf(directory, sizeof(directory), "%s/%s", kit_directory(), name); /* any thread, once there is a directory */
     char *slash = strrchr(directory, '/');

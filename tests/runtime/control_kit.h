@@ -15,7 +15,7 @@ struct sgc_heap *control_start(const char *more);
 /* Only isolates the process and opens heap `words` under these settings ($SLABGC; may be NULL): NULL with error. */
 struct sgc_heap *control_open_with(const char *settings, struct sgc_error *error);
 
-/* A connection to kit_path(name); it waits for nothing longer than 20 s. control_try_connect: -1 when nobody answers.
+/* A connection to kit_path(name); it waits for nothing longer than 60 s. control_try_connect: -1 when nobody answers.
  */
 int control_connect(const char *name);
 int control_try_connect(const char *name);

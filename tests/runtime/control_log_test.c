@@ -122,7 +122,7 @@ int main(void)
 {
     Suite *suite = suite_create("control log");
     TCase *all = tcase_create("all");
-    tcase_set_timeout(all, 60);
+    tcase_set_timeout(all, 110);
     tcase_add_test(all, the_log_begins_where_it_is_asked_to_and_says_where_it_ends);
     tcase_add_test(all, what_was_overwritten_is_counted);
     tcase_add_test(all, an_event_has_its_values_by_name_and_its_name_whatever_its_bytes);

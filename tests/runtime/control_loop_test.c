@@ -331,7 +331,7 @@ int main(void)
 {
     Suite *suite = suite_create("control loop");
     TCase *all = tcase_create("all");
-    tcase_set_timeout(all, 60);
+    tcase_set_timeout(all, 110);
     tcase_add_test(all, the_ninth_client_is_turned_away_until_one_leaves);
     tcase_add_test(all, a_connection_that_the_program_closes_is_forgotten);
     tcase_add_test(all, a_call_that_fails_costs_the_connection_at_most);

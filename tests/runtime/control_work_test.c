@@ -211,7 +211,7 @@ int main(void)
 {
     Suite *suite = suite_create("control work");
     TCase *all = tcase_create("all");
-    tcase_set_timeout(all, 60);
+    tcase_set_timeout(all, 110);
     tcase_add_test(all, figures_are_answered_while_a_command_waits_for_a_stop);
     tcase_add_test(all, commands_that_wait_run_one_after_the_other);
     tcase_add_test(all, who_leaves_before_its_turn_has_asked_for_nothing);

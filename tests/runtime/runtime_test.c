@@ -127,7 +127,7 @@ static void expect_child_works(struct sgc_heap *inherited)
     ck_assert_int_ge(child, 0);
     if (child == 0) {
         signal(SIGALRM, SIG_DFL); /* libcheck's handler would end the test itself */
-        alarm(20);
+        alarm(60);
         _exit(child_works(inherited) ? 0 : 1);
     }
     int status;
