@@ -4,6 +4,7 @@
 #define SLABGC_TESTS_HEAP_RECORDING_H
 
 #include "core/heap/record.h"
+#include "core/heap/record_stream.h"
 #include "tests/heap/support.h"
 
 #include <poll.h>
@@ -12,6 +13,8 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define READER_NS UINT64_C(100000000000) /* a reader that is a thread of the test's may wait long for a processor */
 
 struct event {
     enum sgc_record_op op;
@@ -57,6 +60,8 @@ static inline void *recording_drain(void *arg)
 static inline void recording_pair(struct recording *recording)
 {
     int fds[2];
+    if (sgc_record_reader_ns != READER_NS) /* a recording may run, whose writer reads it */
+        sgc_record_reader_ns = READER_NS;
     memset(recording, 0, sizeof(*recording));
     ck_assert_int_eq(sem_init(&recording->begun, 0, 0), 0);
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
