@@ -218,7 +218,7 @@ int main(void)
 {
     Suite *suite = suite_create("inspect graph");
     TCase *tc = tcase_create("inspect graph");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 110);
     tcase_add_loop_test(tc, holds_are_the_claims_from_outside_alone, 0, N_PLUGINS);
     tcase_add_loop_test(tc, a_walk_shows_each_object_and_may_end_early, 0, N_PLUGINS);
     tcase_add_loop_test(tc, each_object_has_a_number_of_its_own_in_the_tables, 0, N_PLUGINS);

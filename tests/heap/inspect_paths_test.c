@@ -360,7 +360,7 @@ int main(void)
 {
     Suite *suite = suite_create("inspect paths");
     TCase *tc = tcase_create("inspect paths");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 110);
     tcase_add_loop_test(tc, the_path_is_the_shortest_from_a_held_object_with_the_offset_of_each_step, 0, N_PLUGINS);
     tcase_add_loop_test(tc, what_nothing_holds_has_no_path, 0, N_PLUGINS);
     tcase_add_test(tc, tails_and_trace_callbacks_are_followed);

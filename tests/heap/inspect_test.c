@@ -148,7 +148,7 @@ int main(void)
 {
     Suite *suite = suite_create("inspect");
     TCase *tc = tcase_create("inspect");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 110);
     tcase_add_test(tc, a_slab_shows_its_slots_and_which_are_in_use);
     tcase_add_test(tc, a_large_object_is_one_slot_of_its_own);
     tcase_add_test(tc, an_address_is_an_object_or_the_error_says_what_it_is);

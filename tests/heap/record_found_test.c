@@ -134,7 +134,7 @@ int main(void)
 {
     Suite *suite = suite_create("record_found");
     TCase *tcase = tcase_create("recordings");
-    tcase_set_timeout(tcase, 60);
+    tcase_set_timeout(tcase, 110);
     tcase_add_loop_test(tcase, a_live_heap_is_written_as_thread_0, 0, 2);
     tcase_add_test(tcase, ephemerons_are_found_after_what_they_name);
     tcase_add_loop_test(tcase, an_object_that_waits_for_its_finalizer_is_found, 0, 2);
