@@ -247,6 +247,7 @@ static void same_answers_after_fork(struct kit *kit)
 {
     struct kit_node *tree = tree_build(kit, 6);
     sgc_drop(tree_build(kit, 6));
+    steps_await_others_asleep(); /* a thread of core's that this began */
     fflush(NULL);
     pid_t child = fork();
     KIT_CHECK(child >= 0);

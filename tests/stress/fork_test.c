@@ -3,6 +3,7 @@
  */
 #include "tests/stress/common.h"
 #include "tests/stress/model.h"
+#include "tests/support/steps.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -53,6 +54,15 @@ static void check_heap(struct sgc_heap *heap)
     }
 }
 
+/* Whoever forks waits until no thread is about to start (steps.h says why): a strategy's work may begin core's
+ * grace-period thread. Here it does now, if ever. */
+static void warm_up(struct model *mine)
+{
+    for (int i = 0; i < 300; i++)
+        model_step(mine);
+    steps_await_others_asleep();
+}
+
 /* The forking thread's own model is whole in the child; those of dead threads are somewhere within a step. */
 static void be_child(struct sgc_heap *heap, struct model *mine, unsigned depth)
 {
@@ -62,8 +72,7 @@ static void be_child(struct sgc_heap *heap, struct model *mine, unsigned depth)
     check_heap(heap);
     if (!CHILD_MAY_WORK)
         return;
-    for (int i = 0; i < 300; i++)
-        model_step(mine);
+    warm_up(mine);
     sgc_heap_collect(heap, SGC_COLLECT_MINOR);
     check_heap(heap);
     if (depth == 0) {
@@ -97,6 +106,11 @@ static void fork_once(struct sgc_heap *heap, struct model *mine)
     ck_assert_msg(status == 0, "the child ended with status 0x%x", (unsigned)status);
 }
 
+static bool has_worked(void *worker)
+{
+    return atomic_load(&((struct worker *)worker)->n_steps) > 0;
+}
+
 START_TEST(forked_children_and_parents_go_on)
 {
     struct sgc_heap *heap = stress_open(stress_strategies[_i], STRESS_NEEDS);
@@ -110,10 +124,13 @@ START_TEST(forked_children_and_parents_go_on)
     ck_assert(model_caches_create(heap, &caches));
     for (unsigned i = 0; i <= N_THREADS; i++)
         models[i] = model_create(heap, &caches, i, seed);
+    warm_up(models[N_THREADS]);
     for (unsigned i = 0; i < N_THREADS; i++) {
         workers[i] = (struct worker){.heap = heap, .model = models[i], .stop = &stop};
         ck_assert_int_eq(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
     }
+    for (unsigned i = 0; i < N_THREADS; i++)
+        steps_await(has_worked, &workers[i], "a worker has begun");
     for (unsigned i = 0; i < stress_scale(N_FORKS); i++)
         fork_once(heap, models[N_THREADS]);
     atomic_store(&stop, true);

@@ -3,6 +3,7 @@
  * Locks: steps->lock, a leaf: nothing is called with it held. */
 #include "tests/support/steps.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -16,7 +17,7 @@
 #define POLL_NS 1000000   /* between two looks at a thread that may be blocked */
 #define N_ASLEEP 5        /* looks in a row that must find it asleep */
 #define SPINNING_TICKS 10 /* or so much processor time (1/100 s) used since the step began */
-#define DEFAULT_TIMEOUT_S 20
+#define DEFAULT_TIMEOUT_S 60
 
 enum entry_state { PENDING, RUNNING, ENDED };
 static const char *const state_names[] = {"pending", "running", "ended"};
@@ -226,5 +227,31 @@ void steps_await(bool (*condition)(void *arg), void *arg, const char *what)
             steps_abort(NULL, "waited too long until", what);
         struct timespec pause = {0, POLL_NS / 10};
         nanosleep(&pause, NULL);
+    }
+}
+
+static bool others_are_asleep(void)
+{
+    bool asleep = true;
+    DIR *tasks = opendir("/proc/self/task");
+    if (!tasks)
+        abort();
+    for (const struct dirent *task; (task = readdir(tasks)) != NULL;) {
+        unsigned long ticks;
+        const pid_t tid = (pid_t)strtol(task->d_name, NULL, 10);
+        asleep &= tid == 0 || tid == (pid_t)syscall(SYS_gettid) || thread_look(tid, &ticks) == 'S';
+    }
+    closedir(tasks);
+    return asleep;
+}
+
+void steps_await_others_asleep(void)
+{
+    const uint64_t deadline = now_ns() + timeout_ns();
+    for (unsigned n_asleep = 0; n_asleep < N_ASLEEP;) {
+        n_asleep = others_are_asleep() ? n_asleep + 1 : 0;
+        if (now_ns() >= deadline)
+            steps_abort(NULL, "waited too long until", "all other threads sleep");
+        nanosleep(&(struct timespec){0, POLL_NS}, NULL);
     }
 }

@@ -6,7 +6,7 @@
  *
  * A step runs from its step() to the thread's next step() or steps_end(). One marked with '&' may block in the middle:
  * later steps begin when it has ended or its thread is seen asleep (or spinning). Nothing sleeps for a fixed time; a
- * wait of more than $SLABGC_TEST_STEP_SECONDS (20) prints all steps with their states and aborts. */
+ * wait of more than $SLABGC_TEST_STEP_SECONDS (60) prints all steps with their states and aborts. */
 #ifndef SLABGC_TESTS_SUPPORT_STEPS_H
 #define SLABGC_TESTS_SUPPORT_STEPS_H
 
@@ -33,5 +33,10 @@ bool steps_ended(struct steps *steps, const char *name);
 
 /* Waits until condition(arg) holds, polling; the same time limit, then aborts and prints what. */
 void steps_await(bool (*condition)(void *arg), void *arg, const char *what);
+
+/* Waits until every other thread of the process sleeps; the same time limit. For a test that forks, and whose child
+ * calls malloc or starts a thread: gcc 12's ASan takes no lock of its own along a fork, and a thread that starts takes
+ * some; a child forked then waits for it forever. Threads of core's start when it wants them. */
+void steps_await_others_asleep(void);
 
 #endif

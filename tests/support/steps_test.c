@@ -89,6 +89,28 @@ START_TEST(a_marked_step_may_block_until_a_later_one)
 }
 END_TEST
 
+static void *sleeps_on_the_gate(void *begun)
+{
+    __atomic_store_n((bool *)begun, true, __ATOMIC_RELEASE);
+    pthread_mutex_lock(&gate);
+    pthread_mutex_unlock(&gate);
+    return NULL;
+}
+
+START_TEST(that_all_others_sleep_is_waited_for)
+{
+    bool begun = false;
+    pthread_t thread;
+    steps_await_others_asleep(); /* there are none */
+    pthread_mutex_lock(&gate);
+    ck_assert_int_eq(pthread_create(&thread, NULL, sleeps_on_the_gate, &begun), 0);
+    steps_await_others_asleep();
+    ck_assert(__atomic_load_n(&begun, __ATOMIC_ACQUIRE));
+    pthread_mutex_unlock(&gate);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
 static void wait_for_ever(void *arg)
 {
     (void)arg;
@@ -127,6 +149,7 @@ int main(void)
     TCase *tcase = tcase_create("steps");
     tcase_add_test(tcase, steps_run_in_the_given_order);
     tcase_add_test(tcase, a_marked_step_may_block_until_a_later_one);
+    tcase_add_test(tcase, that_all_others_sleep_is_waited_for);
     tcase_add_test(tcase, a_step_that_never_comes_is_named);
     tcase_add_test(tcase, an_unknown_step_is_named);
     suite_add_tcase(suite, tcase);
