@@ -451,6 +451,7 @@ int main(void)
     support_strategies_init();
     Suite *suite = suite_create("generational");
     TCase *tcase = tcase_create("generational");
+    tcase_set_timeout(tcase, 400); /* a sanitizer on a loaded machine needs a tenth for a million objects */
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase,
                    a_minor_collection_of_1000_survivors_of_one_owner_among_1000000_old_objects_visits_at_most_2000);
