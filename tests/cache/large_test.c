@@ -129,9 +129,12 @@ START_TEST(a_refused_large_object_leaves_the_cache_as_it_was)
 }
 END_TEST
 
-static void *churn(void *cache)
+static struct sgc_cache *shared;
+
+static void *churn(void *seed)
 {
-    uint64_t state = (uintptr_t)&state;
+    struct sgc_cache *cache = shared;
+    uint64_t state = *(const uint64_t *)seed;
     void *blobs[8] = {0};
     for (int i = 0; i < 2000; i++) {
         const uint64_t random = support_random(&state);
@@ -147,10 +150,11 @@ static void *churn(void *cache)
 
 START_TEST(threads_share_the_class_of_large_objects)
 {
-    struct sgc_cache *cache = attach_cache(&blob_type, 0, NULL);
+    struct sgc_cache *cache = shared = attach_cache(&blob_type, 0, NULL);
     pthread_t threads[2];
+    const uint64_t seed = support_seed("large_test", 0), seeds[2] = {seed, ~seed};
     for (int i = 0; i < 2; i++)
-        ck_assert_int_eq(pthread_create(&threads[i], NULL, churn, cache), 0);
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, churn, (void *)&seeds[i]), 0);
     for (int i = 0; i < 2; i++)
         pthread_join(threads[i], NULL);
     ck_assert_uint_eq(sgc_cache_n_live(cache), 0);
