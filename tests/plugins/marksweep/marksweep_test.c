@@ -106,7 +106,7 @@ START_TEST(compiled_alone_against_the_public_headers_it_loads_and_collects)
     support_scratch_path(plugin, directory, "marksweep.so");
     snprintf(command, sizeof(command),
              "gcc -std=c11 -O1 -Wall -Wextra -Werror -fPIC -shared -fvisibility=hidden -nostdlib -Wl,-z,defs "
-             "-I%s -o %s %s",
+             "-I%s -o '%s' %s",
              HEADERS, plugin, SOURCE);
     ck_assert_int_eq(system(command), 0);
     check_collects(plugin);
