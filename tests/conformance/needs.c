@@ -3,6 +3,7 @@
 #include "tests/conformance/kit.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -79,7 +80,7 @@ static void write_config(char *path, const char *strategy)
 static void needs_refusal_names_the_config_line(struct kit *kit)
 {
     const char *directory = getenv("TEST_TMPDIR");
-    char path[512];
+    char path[PATH_MAX];
     snprintf(path, sizeof(path), "%s/kit-XXXXXX", directory ? directory : "/tmp");
     write_config(path, kit->strategy);
     for (size_t i = 0; i < N_NEEDS; i++) {
@@ -92,7 +93,7 @@ static void needs_refusal_names_the_config_line(struct kit *kit)
             KIT_CHECK(sgc_heap_close(heap, NULL) == 0);
             continue;
         }
-        char line[600];
+        char line[PATH_MAX + 16];
         snprintf(line, sizeof(line), "%s:3", path);
         expect_text(error.message, line);
         expect_text(error.message, needs[i].word);
