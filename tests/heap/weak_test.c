@@ -248,7 +248,8 @@ static void *getter(void *arg)
             struct node *node = sgc_weak_get(shared[i]);
             if (!node)
                 continue;
-            ck_assert_int_eq(node->value, i);
+            if (node->value != i) /* check's own assertions write to a file, here for as long as others take */
+                abort();
             n_found++;
             sgc_drop(node);
         }
