@@ -102,6 +102,16 @@ void steps_free(struct steps *steps)
     free(steps);
 }
 
+/* The calling thread's number in /proc, which may be that of another namespace of processes. */
+static pid_t thread_self(void)
+{
+    char link[64];
+    const ssize_t n = readlink("/proc/thread-self", link, sizeof(link) - 1);
+    link[n > 0 ? n : 0] = '\0';
+    const char *slash = strrchr(link, '/');
+    return slash ? (pid_t)strtol(slash + 1, NULL, 10) : (pid_t)syscall(SYS_gettid);
+}
+
 /* State letter and processor time of a thread of this process; '?' when it is gone. */
 static char thread_look(pid_t tid, unsigned long *ticks)
 {
@@ -185,7 +195,7 @@ void step(struct steps *steps, const char *name)
         pthread_cond_timedwait(&steps->changed, &steps->lock, &wake);
     }
     struct entry *entry = &steps->entries[at];
-    entry->tid = (pid_t)syscall(SYS_gettid);
+    entry->tid = thread_self();
     thread_look(entry->tid, &entry->first_ticks);
     entry->state = RUNNING;
     current_steps = steps;
@@ -233,13 +243,14 @@ void steps_await(bool (*condition)(void *arg), void *arg, const char *what)
 static bool others_are_asleep(void)
 {
     bool asleep = true;
+    const pid_t self = thread_self();
     DIR *tasks = opendir("/proc/self/task");
     if (!tasks)
         abort();
     for (const struct dirent *task; (task = readdir(tasks)) != NULL;) {
         unsigned long ticks;
         const pid_t tid = (pid_t)strtol(task->d_name, NULL, 10);
-        asleep &= tid == 0 || tid == (pid_t)syscall(SYS_gettid) || thread_look(tid, &ticks) == 'S';
+        asleep &= tid == 0 || tid == self || thread_look(tid, &ticks) == 'S';
     }
     closedir(tasks);
     return asleep;
