@@ -93,8 +93,11 @@ gcctl=$prefix/bin/gcctl
 claim "gcctl says its version" prints "^gcctl $(pkg-config --modversion slabgc)$" "$gcctl" --version
 claim "there is a man page for each command" eval '"$gcctl" document man-list >pages &&
     while read -r page; do [ -s "$prefix/share/man/man1/$page.1" ] || exit 1; done <pages'
-# scdoc puts an empty paragraph between two; mandoc -Tlint means nothing else.
-lint() { ! mandoc -Tlint -W warning "$prefix"/share/man/man*/* | grep -v 'skipping paragraph macro: PP'; }
+# scdoc puts an empty paragraph between two, for which mandoc -Tlint ends with status 2; it means nothing else.
+lint() {
+    mandoc -Tlint -W warning "$prefix"/share/man/man*/* >lint || [ $? -eq 2 ] || return 1
+    ! grep -v 'skipping paragraph macro: PP' lint
+}
 claim "mandoc finds nothing in the man pages" lint
 claim "slabgc.conf(5) has the plug-ins' parameters" eval \
     'mandoc -T ascii "$prefix/share/man/man5/slabgc.conf.5" | sed "s/.\x08//g" | grep "young_size = 8MiB"'
