@@ -21,6 +21,7 @@
 
 #define CONNECT_NS INT64_C(10000000000)
 #define PROGRAM_INTERVAL_NS INT64_C(5000000)
+#define RECORD_LATE_NS INT64_C(30000000000) /* after its time, a recording has so long to have begun and ended */
 
 extern char **environ;
 
@@ -201,33 +202,40 @@ static int program_measure(struct gcctl_report *report, char *const *program, co
     return status;
 }
 
-/* gcctl record -o FILE -- PROGRAM: its own messages go to a file, of which the last line says why there is no
- * recording. */
+static bool record_is_over(const char *path, int64_t deadline_ns)
+{
+    const int64_t late_ns = now_ns() - deadline_ns;
+    return late_ns > RECORD_LATE_NS || (late_ns > 0 && access(path, F_OK) == 0);
+}
+
+/* gcctl record -o FILE --for=TIME -- PROGRAM. Its time runs from when the recording has begun. At its end FILE is there
+ * and the program runs on: then a signal ends it. */
 static void program_record(struct gcctl_report *report, char *const *program, const char *folder,
                            const struct gcctl_report_options *options)
 {
     const int64_t deadline_ns = now_ns() + options->for_ns;
-    char path[300];
+    char path[300], time[48];
     size_t n = 0;
     posix_spawn_file_actions_t actions;
     pid_t pid;
     int status = -1;
     while (program[n])
         n++;
-    char **argv = calloc(n + 8, sizeof(*argv));
+    char **argv = calloc(n + 9, sizeof(*argv));
     if (!argv)
         return;
     snprintf(path, sizeof(path), "%.250s/recording", folder);
-    const char *const head[] = {"gcctl", "record", "-o", path, "--"};
+    snprintf(time, sizeof(time), "--for=%lldns", (long long)options->for_ns);
+    const char *const head[] = {"gcctl", "record", "-o", path, time, "--"};
     memcpy(argv, head, sizeof(head));
-    memcpy(argv + 5, program, n * sizeof(*argv));
+    memcpy(argv + 6, program, n * sizeof(*argv));
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     if (!posix_spawn(&pid, "/proc/self/exe", &actions, NULL, argv, environ)) {
-        for (bool over = false; !program_ended(pid); over = now_ns() > deadline_ns || *options->stop) {
+        for (bool over = false; !program_ended(pid); over = record_is_over(path, deadline_ns) || *options->stop) {
             if (over)
-                kill(pid, SIGTERM); /* the first ends the recording, another the program */
+                kill(pid, SIGTERM); /* the first ends the recording if it goes on, another the program */
             nanosleep(&(struct timespec){.tv_nsec = over ? 200000000 : 10000000}, NULL);
         }
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
