@@ -46,7 +46,7 @@ def check(claim, good, detail=""):
 def chromium(folder, *arguments):
     return subprocess.run([CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage",
                            "--user-data-dir=" + os.path.join(folder, "profile"), "--virtual-time-budget=5000",
-                           "--enable-logging=stderr", "--v=0", *arguments], capture_output=True, text=True, timeout=60)
+                           "--enable-logging=stderr", "--v=0", *arguments], capture_output=True, text=True, timeout=300)
 
 
 def look(folder, page, width):
@@ -138,7 +138,7 @@ def test_fake(folder):
     fake = subprocess.Popen([sys.executable, os.path.join(HERE, "fake_server.py"), socket, "--hostile"], stdout=subprocess.PIPE)
     fake.stdout.readline()
     try:
-        run = subprocess.run([GCCTL, "report", "-p", socket, "--for", "100ms", "--tune", tune, "-o", page], capture_output=True, text=True, timeout=60)
+        run = subprocess.run([GCCTL, "report", "-p", socket, "--for", "100ms", "--tune", tune, "-o", page], capture_output=True, text=True, timeout=300)
     finally:
         fake.kill()
         fake.wait()
@@ -154,11 +154,11 @@ def test_fake(folder):
         brightness, other = picture(folder, page, dark)
         check("the picture is not blank, %s" % ("dark where that is preferred" if dark else "light otherwise"),
               (brightness < 60) == dark and 3 < other < 70, (brightness, other))
-    run = subprocess.run([GCCTL, "report", "--tune", tune, "-o", "-"], capture_output=True, text=True, timeout=60)
+    run = subprocess.run([GCCTL, "report", "--tune", tune, "-o", "-"], capture_output=True, text=True, timeout=300)
     check("a tune alone makes a page", run.returncode == 0 and "p99_pause against time" in run.stdout and "No process was watched" in run.stdout)
     with open(tune, "w", encoding="utf-8") as out:
         out.write("{\"tune\":1,")
-    run = subprocess.run([GCCTL, "report", "--tune", tune, "-o", "-"], capture_output=True, text=True, timeout=60)
+    run = subprocess.run([GCCTL, "report", "--tune", tune, "-o", "-"], capture_output=True, text=True, timeout=300)
     check("a result that is no JSON is status 65 with its place", run.returncode == 65 and "tune.json:1:" in run.stderr and not run.stdout, run)
 
 
@@ -171,31 +171,36 @@ def plugin_path():
     return ":".join(folders) or os.environ.get("SLABGC_PLUGIN_PATH", "")
 
 
+def has_collected(socket):
+    run = subprocess.run([GCCTL, "stat", "-p", socket, "--json"], capture_output=True, text=True, timeout=300)
+    return run.returncode == 0 and any(heap["pauses"]["n"] > 3 for heap in json.loads(run.stdout)["heaps"])
+
+
 def test_wordgraph(folder):
     socket, page = os.path.join(folder, "w"), os.path.join(folder, "live.html")
     environment = {**os.environ, "SLABGC_PLUGIN_PATH": plugin_path()}
     live = subprocess.Popen([WORDGRAPH, "--max-words=1000", "--repeat=100000"], stdout=subprocess.DEVNULL,
                             env={**environment, "SLABGC": "strategy=generational,strategy.generational.young_size=1MiB,control.socket=" + socket})
-    end = time.monotonic() + 20
-    while not os.path.exists(socket) and time.monotonic() < end and live.poll() is None:
-        time.sleep(0.01)
+    end = time.monotonic() + 120
     try:
-        run = subprocess.run([GCCTL, "report", "-p", socket, "--for", "1500ms", "-o", page], capture_output=True, text=True, timeout=60)
+        while not has_collected(socket) and time.monotonic() < end and live.poll() is None:
+            time.sleep(0.05)
+        run = subprocess.run([GCCTL, "report", "-p", socket, "--for", "1500ms", "-o", page], capture_output=True, text=True, timeout=300)
     finally:
         live.kill()
         live.wait()
     check("a report of a wordgraph that runs is written", run.returncode == 0, run)
     check_page(folder, page, "wordgraph", ["Memory and pauses", "Distribution of pauses", "Occupancy"], [1280])
     page = os.path.join(folder, "program.html")
-    run = subprocess.run([GCCTL, "report", "-o", page, "--", WORDGRAPH, "--max-words=1000", "--repeat=12"], capture_output=True, text=True,
-                         timeout=120, env={**environment, "SLABGC": "strategy=generational,strategy.generational.young_size=1MiB"})
+    run = subprocess.run([GCCTL, "report", "-o", page, "--", WORDGRAPH, "--max-words=1000", "--repeat=40"], capture_output=True, text=True,
+                         timeout=300, env={**environment, "SLABGC": "strategy=generational,strategy.generational.young_size=1MiB"})
     check("a report of a program is written", run.returncode == 0, run)
     check_page(folder, page, "program", ["Memory and pauses", "Distribution of pauses", "Occupancy", "Lifetimes"])
     run = subprocess.run([GCCTL, "report", "-o", page, "--for", "500ms", "--", WORDGRAPH, "--max-words=1000", "--repeat=100000"], capture_output=True,
-                         text=True, timeout=60, env=environment)
+                         text=True, timeout=300, env=environment)
     check("a program that does not end is ended both times, and what it did is in the page",
           run.returncode == 0 and "gave no recording" not in open(page, encoding="utf-8").read(), run)
-    run = subprocess.run([GCCTL, "report", "-o", page, "--", "/bin/true"], capture_output=True, text=True, timeout=60)
+    run = subprocess.run([GCCTL, "report", "-o", page, "--", "/bin/true"], capture_output=True, text=True, timeout=300)
     check("a program without slabgc is told apart", run.returncode == 69 and "heap of slabgc" in run.stderr, run)
 
 
