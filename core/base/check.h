@@ -13,6 +13,9 @@
 #define sgc_unlikely(x) __builtin_expect(!!(x), 0)
 #define SGC_NOINLINE __attribute__((noinline))
 #define SGC_COLD __attribute__((cold, noinline))
+/* Of extern variables on fast paths: defined in core, too, which -fvisibility does not say of declarations. Position
+ * independent code goes through an address in a register else. */
+#define SGC_INTERNAL __attribute__((visibility("hidden")))
 #define SGC_CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #define SGC_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

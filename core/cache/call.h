@@ -25,7 +25,7 @@
 #define SGC_STOP_FENCED 2u /* entries must fence for themselves */
 #define SGC_STOP_RECORDING 4u /* a recording runs: every call takes its slow path, where it is recorded */
 
-extern uint32_t sgc_stop_flag; /* atomic */
+extern SGC_INTERNAL uint32_t sgc_stop_flag; /* atomic */
 extern void (*sgc_call_wait)(
     struct sgc_context *context); /* set once by the heap layer, before a flag can be: heap/stop.c */
 

@@ -3,6 +3,7 @@
 #ifndef SLABGC_CORE_CACHE_MALLOC_H
 #define SLABGC_CORE_CACHE_MALLOC_H
 
+#include "core/base/check.h"
 #include "core/cache/cache.h"
 #include <slabgc/malloc.h>
 
@@ -13,14 +14,14 @@
 
 /* ---- malloc_class.c */
 /* Class number by size: [(bytes + 15) / 16]. */
-extern const uint8_t sgc_malloc_number[SGC_MALLOC_SMALL_MAX / SGC_GRANULE_BYTES + 1];
+extern SGC_INTERNAL const uint8_t sgc_malloc_number[SGC_MALLOC_SMALL_MAX / SGC_GRANULE_BYTES + 1];
 /* Slot bytes by class number. */
-extern const uint16_t sgc_malloc_class_bytes[SGC_MALLOC_N_CLASSES + 1];
+extern SGC_INTERNAL const uint16_t sgc_malloc_class_bytes[SGC_MALLOC_N_CLASSES + 1];
 /* Class number by slab number: right for every slab with live slots of this front; of others 0, or what it was last.
  * A free looks here and not at the slab's descriptor: 64 slabs to a cache line. Atomic, relaxed: written before a slot
  * is handed out, and handing it on orders it for others. */
-extern uint8_t sgc_malloc_map[SGC_MALLOC_MAX_SLABS];
-extern struct sgc_class *sgc_malloc_classes_[SGC_MALLOC_LARGE + 1]; /* by number; atomic; NULL: not used yet */
+extern SGC_INTERNAL uint8_t sgc_malloc_map[SGC_MALLOC_MAX_SLABS];
+extern SGC_INTERNAL struct sgc_class *sgc_malloc_classes_[SGC_MALLOC_LARGE + 1]; /* by number; atomic; NULL: not used yet */
 /* What all slabs of the front are charged to; no limits. */
 extern struct sgc_budget sgc_malloc_budget;
 /* The class of that number, made on first use. NULL with errno ENOMEM. */

@@ -185,7 +185,7 @@ void sgc_heap_forget_grace(struct sgc_heap *heap);
 extern const struct sgc_strategy_plugin sgc_strategy_none; /* none.c: the built-in object cache */
 
 /* ---- section.c, stop.c, thread.c */
-extern uint8_t sgc_solo; /* one attached thread; changes at stops only */
+extern SGC_INTERNAL uint8_t sgc_solo; /* one attached thread; changes at stops only */
 extern struct sgc_lock sgc_threads_lock;
 extern struct sgc_list sgc_threads, sgc_heaps; /* lock THREADS; sgc_heaps changes at a stop only */
 
@@ -222,7 +222,7 @@ void sgc_grace_after_stop(void);                   /* a stop is a grace period *
 void sgc_grace_forget_heap(struct sgc_heap *heap); /* close: returns when the grace thread has left the heap */
 
 /* ---- count.c */
-extern struct sgc_counts sgc_counts;
+extern SGC_INTERNAL struct sgc_counts sgc_counts;
 /* One more claim unless there is none: true; false: count is 0 or the object is dead. For weak references of counting
  * strategies. */
 bool sgc_count_increment_unless_zero(void *object);

@@ -3,6 +3,7 @@
 #ifndef SLABGC_CORE_SLAB_REGION_H
 #define SLABGC_CORE_SLAB_REGION_H
 
+#include "core/base/check.h"
 #include "core/base/rank.h"
 #include "core/slab/slab.h"
 
@@ -31,7 +32,7 @@ struct sgc_regions {
     uint64_t n_used;         /* slabs in runs */
     bool hidden;             /* sgc_region_hide */
 };
-extern struct sgc_regions sgc_regions;
+extern SGC_INTERNAL struct sgc_regions sgc_regions;
 
 /* arena.c. The region lock is held by the callers of commit. */
 int sgc_arena_commit_regions(size_t first,

@@ -14,6 +14,7 @@
 #define SLABGC_CORE_SLAB_SLAB_H
 
 #include "core/base/bits.h"
+#include "core/base/check.h"
 #include "core/base/list.h"
 #include <slabgc/context.h>
 #include <slabgc/error.h>
@@ -94,7 +95,7 @@ struct sgc_arena {
     uint32_t *excess_bias;            /* excess_bias[p >> 4] */
     uint64_t *site_bias;              /* site_bias[p >> 4] */
 };
-extern struct sgc_arena sgc_arena;
+extern SGC_INTERNAL struct sgc_arena sgc_arena;
 
 /* Memory charged to one heap. used_bytes moves atomically; an allocation that would pass hard_bytes (0: none) is
  * refused, with SGC_RUN_SOFT in kinds one that would pass soft_bytes (0: none) too. The limits may change at any time;
