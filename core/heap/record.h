@@ -18,7 +18,7 @@
 /* Bits of sgc_recording, which changes at stops alone. A sampled recording has the first one. */
 #define SGC_RECORDING_OBJECTS 1 /* objects begin and end */
 #define SGC_RECORDING_ALL 2     /* everything: the recording can be replayed */
-extern uint8_t sgc_recording;
+extern SGC_INTERNAL uint8_t sgc_recording;
 
 /* In a call, a section or a stop. */
 static inline bool sgc_recording_all(void)
@@ -72,8 +72,10 @@ struct sgc_record_store {
     struct sgc_record_thread *thread;
     struct sgc_lock *lock;
 };
-/* One thread alone (sgc_solo): its stores are in its own order. */
+/* One thread alone (sgc_solo): its stores are in its own order. The second records and then has the strategy store,
+ * whose deaths come after the event: a call at its end, so that nothing is kept over it. */
 void sgc_record_stored_alone(void *owner, void **field, void *value);
+void sgc_record_store_alone(struct sgc_heap *heap, void *owner, void **field, void *value);
 bool sgc_record_store_begin(struct sgc_record_store *store, const struct sgc_heap *heap, void **field);
 void sgc_record_stored(struct sgc_record_store *store, void *owner, void **field, void *value);
 void sgc_record_exchanged(struct sgc_record_store *store, void *owner, void **field, void *value, void *old);

@@ -212,14 +212,61 @@ inline bool sgc_record_samples(const void *object)
            sgc_hash64(((uintptr_t)object >> SGC_GRANULE_SHIFT) + sgc_record_sample) % sgc_record_sample == 0;
 }
 
+/* ---- the plain case: a thread alone, whose stream is there and has room, and whose event follows the last one */
+
+/* Where the op goes; NULL: it is not the plain case, and nothing has been done. Without a call, so that who goes the
+ * general way by a call at its end needs no frame. */
+static inline uint8_t *plain_op(struct sgc_record_thread *stream, enum sgc_record_op op)
+{
+    const uint64_t ticket = n_tickets;
+    if (sgc_unlikely(!sgc_solo || !stream || stream->at >= stream->limit ||
+                     __atomic_load_n(&stream->flush, __ATOMIC_RELAXED) || ticket != stream->next_ticket ||
+                     !(stream->n_events & time_mask)))
+        return NULL;
+    __atomic_store_n(&n_tickets, ticket + 1, __ATOMIC_RELAXED);
+    stream->next_ticket = ticket + 1;
+    stream->n_events++;
+    uint8_t *at = stream->at;
+    *at = (uint8_t)op;
+    return at + 1;
+}
+
+static SGC_NOINLINE bool bare_event_apart(enum sgc_record_op op)
+{
+    struct sgc_record_thread *stream = record_mine();
+    if (stream)
+        stream->at = record_op(stream, op);
+    return stream;
+}
+
+/* An event without operands. False: the recording failed. */
+static inline bool record_bare_event(enum sgc_record_op op)
+{
+    struct sgc_record_thread *stream = sgc_context_.thread->record;
+    uint8_t *at = plain_op(stream, op);
+    if (sgc_unlikely(!at))
+        return bare_event_apart(op);
+    stream->at = at;
+    return true;
+}
+
 /* ---- events of one object */
+
+static SGC_NOINLINE void place_event_apart(enum sgc_record_op op, const void *object)
+{
+    struct sgc_record_thread *stream = record_mine();
+    if (stream)
+        stream->at = sgc_record_put_place(stream, record_op(stream, op), object);
+}
 
 static inline void record_place_event(enum sgc_record_op op, const void *object)
 {
-    struct sgc_record_thread *stream = record_mine();
-    if (!stream)
-        return;
-    stream->at = sgc_record_put_place(stream, record_op(stream, op), object);
+    struct sgc_record_thread *stream = sgc_context_.thread->record;
+    uint8_t *at = plain_op(stream, op);
+    if (sgc_likely(at))
+        stream->at = sgc_record_put_place(stream, at, object);
+    else
+        place_event_apart(op, object);
 }
 
 /* n_elements of a tail: SIZE_MAX: as many as fit. Ephemerons have an event of their own, after their begin. */
@@ -283,21 +330,16 @@ void sgc_record_deaths(void *const *objects, size_t n)
 
 void sgc_record_enter(struct sgc_context *context)
 {
-    struct sgc_record_thread *stream = record_mine();
-    if (!stream)
-        return;
-    stream->at = record_op(stream, SGC_RECORD_ENTER);
-    context->rest_pending |= SGC_REST_RECORDED;
+    if (record_bare_event(SGC_RECORD_ENTER))
+        context->rest_pending |= SGC_REST_RECORDED;
 }
 
 void sgc_record_leave(struct sgc_context *context)
 {
     context->rest_pending &= (uint8_t)~SGC_REST_RECORDED;
     sgc_call_begin(context);
-    /* a stream is made in the section that was entered, or it is another recording */
-    struct sgc_record_thread *stream = sgc_recording_all() && context->thread->record ? record_mine() : NULL;
-    if (stream)
-        stream->at = record_op(stream, SGC_RECORD_LEAVE);
+    if (sgc_recording_all() && context->thread->record) /* without a stream: it is another recording */
+        record_bare_event(SGC_RECORD_LEAVE);
     sgc_call_end(context);
 }
 
@@ -322,11 +364,39 @@ void sgc_record_store_end(struct sgc_record_store *store)
         sgc_lock_release(store->lock);
 }
 
-void sgc_record_stored_alone(void *owner, void **field, void *value)
+static SGC_NOINLINE void stored_alone_apart(void *owner, void **field, void *value)
 {
     struct sgc_record_thread *stream = record_mine();
     if (stream)
         stream->at = sgc_record_put_store(stream, record_op(stream, SGC_RECORD_STORE), owner, field, value);
+}
+
+void sgc_record_stored_alone(void *owner, void **field, void *value)
+{
+    struct sgc_record_thread *stream = sgc_context_.thread->record;
+    uint8_t *at = plain_op(stream, SGC_RECORD_STORE);
+    if (sgc_likely(at))
+        stream->at = sgc_record_put_store(stream, at, owner, field, value);
+    else
+        stored_alone_apart(owner, field, value);
+}
+
+static SGC_NOINLINE void store_alone_apart(struct sgc_heap *heap, void *owner, void **field, void *value)
+{
+    stored_alone_apart(owner, field, value);
+    heap->ops->store(heap->self, owner, field, value);
+}
+
+void sgc_record_store_alone(struct sgc_heap *heap, void *owner, void **field, void *value)
+{
+    struct sgc_record_thread *stream = sgc_context_.thread->record;
+    uint8_t *at = plain_op(stream, SGC_RECORD_STORE);
+    if (sgc_unlikely(!at)) {
+        store_alone_apart(heap, owner, field, value);
+        return;
+    }
+    stream->at = sgc_record_put_store(stream, at, owner, field, value);
+    heap->ops->store(heap->self, owner, field, value);
 }
 
 void sgc_record_stored(struct sgc_record_store *store, void *owner, void **field, void *value)

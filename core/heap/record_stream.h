@@ -77,9 +77,10 @@ static inline uint8_t *sgc_record_put_any(uint8_t *at, uint64_t number)
     if (sgc_unlikely(number >> 28))
         return sgc_record_put(at, number);
     const uint32_t n = (uint32_t)number;
-    const unsigned more = (unsigned)(31 - __builtin_clz(n | 1)) / 7; /* bytes behind the first */
-    const uint32_t spread = (n & 0x7f) | (n & 0x3f80) << 1 | (n & 0x1fc000) << 2 | (n & 0xfe00000) << 3;
-    const uint32_t bytes = spread | (0x808080u & ((1u << 8 * more) - 1)); /* each but the last says that one follows */
+    const unsigned more = (unsigned)(31 - __builtin_clz(n | 1)) * 37 >> 8; /* a seventh: bytes behind the first */
+    const uint32_t halves = (n & 0x3fff) + ((n & 0xfffc000) << 2);
+    const uint32_t spread = (halves & 0x7f007f) + ((halves & 0x3f803f80) << 1);
+    const uint32_t bytes = spread | 0x808080u >> (24 - 8 * more); /* each but the last says that one follows */
     memcpy(at, &bytes, sizeof(bytes));
     return at + 1 + more;
 }
@@ -103,8 +104,10 @@ static inline uint8_t *sgc_record_put_value(struct sgc_record_thread *thread, ui
     thread->last_place = place;
     return sgc_record_put_any(at, 2 + sgc_record_zigzag(place - last));
 }
-static inline uint8_t *sgc_record_put_store(struct sgc_record_thread *thread, uint8_t *at, const void *owner,
-                                            void *const *field, const void *value)
+/* Nearly all events are stores. */
+static inline __attribute__((always_inline)) uint8_t *sgc_record_put_store(struct sgc_record_thread *thread,
+                                                                           uint8_t *at, const void *owner,
+                                                                           void *const *field, const void *value)
 {
     at = sgc_record_put_place(thread, at, owner);
     at = sgc_record_put(at, (uint64_t)((const char *)field - (const char *)owner) / sizeof(void *));
@@ -138,5 +141,5 @@ void sgc_record_weak_handles(struct sgc_heap *heap, void (*visit)(void *arg, str
 void sgc_record_look(void); /* the writer: threads at rest send what they have */
 void sgc_record_cut(void);  /* the writer: the recording failed, and ends */
 bool sgc_record_concerns(const struct sgc_heap *heap);
-extern uint64_t sgc_record_sample;
+extern SGC_INTERNAL uint64_t sgc_record_sample;
 #endif

@@ -23,7 +23,7 @@ static struct sgc_context *stopper; /* context of the thread that holds lock STO
 
 /* The entry that set `word` met the flag. While a stop is there, takes the word back, waits for its end, tries again;
  * behind a fence of its own where membarrier is missing. */
-static void stop_wait(struct sgc_context *context, uint32_t *word)
+static SGC_NOINLINE void stop_wait(struct sgc_context *context, uint32_t *word)
 {
     for (;;) {
         __atomic_signal_fence(__ATOMIC_SEQ_CST); /* between word and flag; the other half is the stop's membarrier */
@@ -42,16 +42,25 @@ static void stop_wait(struct sgc_context *context, uint32_t *word)
     }
 }
 
+/* No stop, and membarrier is there: a recording alone keeps the flag up. */
+static inline bool stop_is_recording(void)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* between the entry's word and the flag, as in stop_wait */
+    return __atomic_load_n(&sgc_stop_flag, __ATOMIC_ACQUIRE) == SGC_STOP_RECORDING;
+}
+
 SGC_NOINLINE void sgc_section_wait_for_stop(struct sgc_context *context)
 {
-    stop_wait(context, &context->depth);
+    if (!stop_is_recording())
+        stop_wait(context, &context->depth);
     if (sgc_recording_all())
         sgc_record_enter(context);
 }
 
 SGC_NOINLINE static void call_wait_for_stop(struct sgc_context *context)
 {
-    stop_wait(context, &context->busy);
+    if (!stop_is_recording())
+        stop_wait(context, &context->busy);
 }
 
 void sgc_stop_init(void)

@@ -7,9 +7,16 @@
 #include "core/heap/section.h"
 #include "core/heap/weak_table.h"
 
-static SGC_COLD void store_foreign(const void *pointer, const char *role)
+static SGC_COLD _Noreturn void store_foreign(const void *pointer, const char *role)
 {
     sgc_panic("store: %s %p is not an object of any heap", role, pointer);
+}
+
+static SGC_COLD _Noreturn void store_across(const struct sgc_heap *heap, const void *owner,
+                                            const struct sgc_heap *other, const void *value)
+{
+    sgc_panic("cross-heap store: owner %p of heap %s, value %p of heap %s", owner, sgc_heap_name(heap), value,
+              sgc_heap_name(other));
 }
 
 /* The heap of a valid operand; panics with fixed text otherwise. */
@@ -45,8 +52,7 @@ static inline void store_check_value(const struct sgc_heap *heap, const void *ow
         return;
     const struct sgc_cache *cache = store_cache(value, "value");
     if (sgc_unlikely(cache->heap != heap))
-        sgc_panic("cross-heap store: owner %p of heap %s, value %p of heap %s", owner, sgc_heap_name(heap), value,
-                  sgc_heap_name(cache->heap));
+        store_across(heap, owner, cache->heap, value);
 }
 
 /* Does a store into this owner concern its strategy? */
@@ -92,7 +98,7 @@ static bool store_is_recorded(struct sgc_record_store *store, const struct sgc_h
 static SGC_NOINLINE void store_recorded_shared(struct sgc_heap *heap, void *owner, void **field, void *value)
 {
     struct sgc_record_store store;
-    const bool recorded = store_is_recorded(&store, heap, owner, field);
+    const bool recorded = sgc_record_store_begin(&store, heap, field);
     if (recorded)
         sgc_record_stored(&store, owner, field, value);
     store_checked(heap, owner, field, value);
@@ -100,7 +106,8 @@ static SGC_NOINLINE void store_recorded_shared(struct sgc_heap *heap, void *owne
         sgc_record_store_end(&store);
 }
 
-/* A value of another heap is seen where it would be without the recording. */
+/* A value of another heap is seen where it would be without the recording. Each way ends with a call, so nothing is
+ * kept for later. */
 static SGC_NOINLINE void store_recorded(void *owner, void **field, void *value)
 {
     const struct sgc_cache *cache = store_cache(owner, "owner");
@@ -108,16 +115,16 @@ static SGC_NOINLINE void store_recorded(void *owner, void **field, void *value)
     const bool hits = store_hits(heap, owner);
     if (hits)
         store_check_value(heap, owner, value);
-    if (!sgc_solo) {
+    if (sgc_unlikely(!cache->record_index || cache->type == &sgc_ephemeron_type)) {
+        store_checked(heap, owner, field, value);
+    } else if (!sgc_solo) {
         store_recorded_shared(heap, owner, field, value);
-        return;
-    }
-    if (cache->record_index && cache->type != &sgc_ephemeron_type)
-        sgc_record_stored_alone(owner, field, value);
-    if (hits)
-        heap->ops->store(heap->self, owner, field, value);
-    else
+    } else if (hits) {
+        sgc_record_store_alone(heap, owner, field, value);
+    } else {
         __atomic_store_n(field, value, __ATOMIC_RELEASE); /* pairs with the acquire of sgc_get */
+        sgc_record_stored_alone(owner, field, value);
+    }
 }
 
 static SGC_NOINLINE void *exchange_recorded(void *owner, void **field, void *value)
@@ -150,9 +157,10 @@ static SGC_NOINLINE bool compare_recorded(void *owner, void **field, void *expec
 
 /* ---- */
 
-static SGC_NOINLINE void store_general(void *owner, void **field, void *value)
+/* Inside a section nothing is left to do after the last call of these, so they keep nothing and save no register. */
+static inline __attribute__((always_inline)) void store_in_call(struct sgc_context *context, void *owner, void **field,
+                                                                void *value, const bool outermost_)
 {
-    SGC_SHORT_SECTION_BEGIN(context);
     if (sgc_likely(store_owner_is_plain(owner))) {
         struct sgc_heap *heap = store_owner_heap(owner);
         store_check_value(heap, owner, value);
@@ -161,6 +169,24 @@ static SGC_NOINLINE void store_general(void *owner, void **field, void *value)
         store_recorded(owner, field, value);
     }
     SGC_SHORT_SECTION_END(context);
+}
+
+static SGC_NOINLINE void store_at_rest(void *owner, void **field, void *value)
+{
+    SGC_SHORT_SECTION_BEGIN(context);
+    if (outermost_)
+        store_in_call(context, owner, field, value, true);
+    else
+        store_in_call(context, owner, field, value, false);
+}
+
+static SGC_NOINLINE void store_general(void *owner, void **field, void *value)
+{
+    struct sgc_context *const context = &sgc_context_;
+    if (sgc_likely(context->depth | context->busy)) /* attached, too */
+        store_in_call(context, owner, field, value, false);
+    else
+        store_at_rest(owner, field, value);
 }
 
 /* At rest, an owner that asks for nothing: what the inline barrier would have done in a section. */
