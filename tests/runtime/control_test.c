@@ -356,6 +356,7 @@ START_TEST(a_child_of_fork_opens_heaps_although_its_parent_has_the_path)
 {
     int status;
     ck_assert_ptr_nonnull(control_open_with(settings_at("socket", ""), NULL));
+    json_decref(control_result(control_connect("socket"), "{\"command\":\"hello\"}")); /* its thread has started */
     const pid_t child = fork();
     if (child == 0)
         _exit(sgc_heap_open("more", &(struct sgc_heap_options){.strategy = "none"}, NULL) ? 0 : 1);
