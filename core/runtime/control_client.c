@@ -137,8 +137,13 @@ static void client_put(struct sgc_control_client *client, size_t bytes, uint64_t
 /* The last line of the answer. */
 static void client_finish(struct sgc_control_client *client, uint64_t now_ns)
 {
+    void (*answered)(void) = client->request.answered;
     client_put(client, sgc_control_write_result(&client->request, client->out), now_ns);
     sgc_control_request_end(&client->request);
+    if (!answered)
+        return;
+    (void)client_flush(client, now_ns); /* who is gone shows at the next look */
+    answered();
 }
 
 /* ---- answers in pieces */

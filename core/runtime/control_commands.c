@@ -119,9 +119,10 @@ static int schema_run(struct sgc_control_request *request)
 
 /* ---- go */
 
+/* The program goes on when the answer is out: it may end at once, and this thread with it. */
 static int go_run(struct sgc_control_request *request)
 {
-    sgc_control_go();
+    request->answered = sgc_control_go;
     return sgc_control_result(request, json_object());
 }
 

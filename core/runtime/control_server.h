@@ -33,7 +33,8 @@ struct sgc_control_request {
     sgc_control_produce_fn *produce;
     void *produce_arg;
     void (*forget)(void *arg);
-    uint64_t again_ns; /* when to call produce again */
+    uint64_t again_ns;      /* when to call produce again */
+    void (*answered)(void); /* called when the answer has gone out, or cannot; NULL: nothing is */
 };
 
 struct sgc_control_client {
