@@ -378,6 +378,7 @@ int main(void)
     tcase_add_test(misuse, a_double_free_of_what_left_the_cache_panics);
     suite_add_tcase(suite, misuse);
     TCase *faults = tcase_create("faults");
+    tcase_set_timeout(faults, 600); /* a child for each call to the OS, under a sanitizer on a loaded machine */
     tcase_add_test(faults, any_call_to_the_os_may_fail);
     tcase_add_test(faults, when_the_os_refuses_everything_nothing_breaks);
     suite_add_tcase(suite, faults);
