@@ -99,7 +99,7 @@ static void slab_change_states(void *arg, struct sgc_slab *slab)
 
 static void cache_on(struct sgc_cache *cache)
 {
-    cache->record_index = ++recording.n_caches;
+    __atomic_store_n(&cache->record_index, ++recording.n_caches, __ATOMIC_RELAXED); /* looked at at rest, too */
     struct state_change change = {.keep = 0xff, .set = 0};
     if (!cache->managed_manual)
         change.set = sgc_record_state(cache, cache->heap->ops);
@@ -114,7 +114,7 @@ static void cache_off(struct sgc_cache *cache, uint8_t was_all)
     const struct sgc_strategy_ops *ops = cache->heap->ops;
     if (!cache->record_index)
         return;
-    cache->record_index = 0;
+    __atomic_store_n(&cache->record_index, 0, __ATOMIC_RELAXED);
     struct state_change change = {.keep = (uint8_t)~SGC_STATE_DEFER, .set = 0};
     if (was_all && !cache->managed_manual && !(ops->new_state & (SGC_STATE_COUNTED | SGC_STATE_DEFER)))
         sgc_cache_visit_slabs(cache, slab_change_states, &change);
@@ -141,7 +141,7 @@ static void weak_off(void *unused, struct sgc_weak *weak)
 
 static void heap_on(struct sgc_heap *heap)
 {
-    heap->record_index = ++recording.n_heaps;
+    __atomic_store_n(&heap->record_index, ++recording.n_heaps, __ATOMIC_RELAXED); /* looked at at rest, too */
     sgc_record_describe_heap(heap);
     SGC_LIST_FOR_EACH (link, &heap->caches)
         cache_on(SGC_LIST_ENTRY(link, struct sgc_cache, heap_link));
@@ -158,7 +158,7 @@ static void heap_off(struct sgc_heap *heap, uint8_t was_all)
         cache_off(SGC_LIST_ENTRY(link, struct sgc_cache, heap_link), was_all);
     sgc_record_weak_handles(heap, weak_off, NULL);
     heap->finalizers.n_found = 0;
-    heap->record_index = 0;
+    __atomic_store_n(&heap->record_index, 0, __ATOMIC_RELAXED);
 }
 
 /* Whatever does not belong to one heap. */

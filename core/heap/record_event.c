@@ -218,7 +218,7 @@ inline bool sgc_record_samples(const void *object)
  * general way by a call at its end needs no frame. */
 static inline uint8_t *plain_op(struct sgc_record_thread *stream, enum sgc_record_op op)
 {
-    const uint64_t ticket = n_tickets;
+    const uint64_t ticket = __atomic_load_n(&n_tickets, __ATOMIC_RELAXED); /* others count, too, unless solo */
     if (sgc_unlikely(!sgc_solo || !stream || stream->at >= stream->limit ||
                      __atomic_load_n(&stream->flush, __ATOMIC_RELAXED) || ticket != stream->next_ticket ||
                      !(stream->n_events & time_mask)))
