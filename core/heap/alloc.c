@@ -216,6 +216,7 @@ void *sgc_new_n(struct sgc_cache *cache, size_t n)
     struct sgc_class *class_ = sgc_class_for(cache, n, &bytes);
     if (sgc_unlikely(!class_ && bytes == 0))
         return NULL; /* errno says which: too large, or no memory for a new size class */
+    /* pairs with record.c's stores, as in sgc_heap_collect */
     if (sgc_unlikely(__atomic_load_n(&cache->record_index, __ATOMIC_RELAXED)) && sgc_context_.thread) {
         sgc_context_.thread->record_elements = n + 1; /* a recording that begins or ends meanwhile does without */
         void *object = alloc_enter(cache, class_, bytes, __builtin_return_address(0));

@@ -142,8 +142,9 @@ int sgc_cache_destroy(struct sgc_cache *cache, struct sgc_error *error)
     if (n_live == 0) {
         SGC_GUARD(&heap->lock); /* a thread at rest may be folding statistics */
         sgc_list_remove(&cache->heap_link);
-        if (heap->ephemerons == cache)                                   /* the next ephemeron makes another */
-            __atomic_store_n(&heap->ephemerons, NULL, __ATOMIC_RELAXED); /* read at rest */
+        if (heap->ephemerons == cache)
+            /* read at rest; the next ephemeron makes another cache */
+            __atomic_store_n(&heap->ephemerons, NULL, __ATOMIC_RELAXED);
     }
     sgc_stop_end(&stop);
     sgc_finalizer_wake(heap);

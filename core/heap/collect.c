@@ -199,7 +199,8 @@ void sgc_heap_collect(struct sgc_heap *heap, enum sgc_collect_kind kind)
         sgc_panic("sgc_heap_collect: called inside a section");
     if (!sgc_context_.thread)
         sgc_section_attach();
-    if (sgc_unlikely(__atomic_load_n(&heap->record_index, __ATOMIC_RELAXED))) /* asked again in a call */
+    /* pairs with record.c's stores; asked again in a call */
+    if (sgc_unlikely(__atomic_load_n(&heap->record_index, __ATOMIC_RELAXED)))
         sgc_record_collect(heap, kind);
     sgc_collect(heap, kind, SGC_REASON_EXPLICIT);
 }

@@ -94,7 +94,8 @@ void sgc_pacer_request(struct sgc_heap *heap, enum sgc_collect_kind kind)
 
 void sgc_account(struct sgc_heap *heap, int64_t bytes)
 {
-    if (sgc_unlikely(__atomic_load_n(&heap->record_index, __ATOMIC_RELAXED))) /* asked again in a call */
+    /* pairs with record.c's stores; asked again in a call */
+    if (sgc_unlikely(__atomic_load_n(&heap->record_index, __ATOMIC_RELAXED)))
         sgc_record_account(heap, bytes);
     __atomic_fetch_add(&heap->external_bytes, bytes, __ATOMIC_RELAXED);
     if (bytes > 0)

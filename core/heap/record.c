@@ -97,9 +97,12 @@ static void slab_change_states(void *arg, struct sgc_slab *slab)
         states[i] = (states[i] & change->keep) | change->set;
 }
 
+/* record_index of caches and heaps changes at stops, but calls look at it at rest too (the relaxed loads of sgc_new_n,
+ * sgc_heap_collect and sgc_account), and ask again, or do without, inside the call: so it is stored with relaxed order.
+ */
 static void cache_on(struct sgc_cache *cache)
 {
-    __atomic_store_n(&cache->record_index, ++recording.n_caches, __ATOMIC_RELAXED); /* looked at at rest, too */
+    __atomic_store_n(&cache->record_index, ++recording.n_caches, __ATOMIC_RELAXED);
     struct state_change change = {.keep = 0xff, .set = 0};
     if (!cache->managed_manual)
         change.set = sgc_record_state(cache, cache->heap->ops);
@@ -141,7 +144,7 @@ static void weak_off(void *unused, struct sgc_weak *weak)
 
 static void heap_on(struct sgc_heap *heap)
 {
-    __atomic_store_n(&heap->record_index, ++recording.n_heaps, __ATOMIC_RELAXED); /* looked at at rest, too */
+    __atomic_store_n(&heap->record_index, ++recording.n_heaps, __ATOMIC_RELAXED);
     sgc_record_describe_heap(heap);
     SGC_LIST_FOR_EACH (link, &heap->caches)
         cache_on(SGC_LIST_ENTRY(link, struct sgc_cache, heap_link));

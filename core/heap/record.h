@@ -75,7 +75,7 @@ struct sgc_record_store {
 /* One thread alone (sgc_solo): its stores are in its own order. The second records and then has the strategy store,
  * whose deaths come after the event: a call at its end, so that nothing is kept over it. */
 void sgc_record_stored_alone(void *owner, void **field, void *value);
-void sgc_record_store_alone(struct sgc_heap *heap, void *owner, void **field, void *value);
+void sgc_record_then_store(struct sgc_heap *heap, void *owner, void **field, void *value);
 bool sgc_record_store_begin(struct sgc_record_store *store, const struct sgc_heap *heap, void **field);
 void sgc_record_stored(struct sgc_record_store *store, void *owner, void **field, void *value);
 void sgc_record_exchanged(struct sgc_record_store *store, void *owner, void **field, void *value, void *old);

@@ -381,18 +381,18 @@ void sgc_record_stored_alone(void *owner, void **field, void *value)
         stored_alone_apart(owner, field, value);
 }
 
-static SGC_NOINLINE void store_alone_apart(struct sgc_heap *heap, void *owner, void **field, void *value)
+static SGC_NOINLINE void then_store_apart(struct sgc_heap *heap, void *owner, void **field, void *value)
 {
     stored_alone_apart(owner, field, value);
     heap->ops->store(heap->self, owner, field, value);
 }
 
-void sgc_record_store_alone(struct sgc_heap *heap, void *owner, void **field, void *value)
+void sgc_record_then_store(struct sgc_heap *heap, void *owner, void **field, void *value)
 {
     struct sgc_record_thread *stream = sgc_context_.thread->record;
     uint8_t *at = plain_op(stream, SGC_RECORD_STORE);
     if (sgc_unlikely(!at)) {
-        store_alone_apart(heap, owner, field, value);
+        then_store_apart(heap, owner, field, value);
         return;
     }
     stream->at = sgc_record_put_store(stream, at, owner, field, value);

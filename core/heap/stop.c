@@ -42,7 +42,8 @@ static SGC_NOINLINE void stop_wait(struct sgc_context *context, uint32_t *word)
     }
 }
 
-/* No stop, and membarrier is there: a recording alone keeps the flag up. */
+/* No stop, and membarrier is there: a recording alone keeps the flag up. The acquire pairs with the release in
+ * sgc_stop_end_locked, as in stop_wait. */
 static inline bool stop_is_recording(void)
 {
     __atomic_signal_fence(__ATOMIC_SEQ_CST); /* between the entry's word and the flag, as in stop_wait */

@@ -107,7 +107,8 @@ static SGC_NOINLINE void store_recorded_shared(struct sgc_heap *heap, void *owne
 }
 
 /* A value of another heap is seen where it would be without the recording. Each way ends with a call, so nothing is
- * kept for later. */
+ * kept for later: alone, nobody sees a plain store before its event; a strategy's may cause deaths, which come after.
+ */
 static SGC_NOINLINE void store_recorded(void *owner, void **field, void *value)
 {
     const struct sgc_cache *cache = store_cache(owner, "owner");
@@ -120,7 +121,7 @@ static SGC_NOINLINE void store_recorded(void *owner, void **field, void *value)
     } else if (!sgc_solo) {
         store_recorded_shared(heap, owner, field, value);
     } else if (hits) {
-        sgc_record_store_alone(heap, owner, field, value);
+        sgc_record_then_store(heap, owner, field, value);
     } else {
         __atomic_store_n(field, value, __ATOMIC_RELEASE); /* pairs with the acquire of sgc_get */
         sgc_record_stored_alone(owner, field, value);
